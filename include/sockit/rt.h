@@ -1,0 +1,71 @@
+#pragma once
+#include <sockit/engine.h>
+
+/* rt: the runtime. Drives engines over the kernel's sockets, one thread each. */
+struct skt_rt;
+struct skt_tls; /* sockit/tls.h */
+struct skt_acl; /* allow and deny lists, base/acl.h; NULL: everyone */
+struct skt_tap; /* where all that passes is written as pcapng; drive/tap.h */
+
+struct skt_rt_conf {
+    uint32_t max_links;   /* descriptors in use at once, listeners included; 0: 16384 */
+    uint32_t queue_bytes; /* cap of what waits for one link's socket; 0: 1 MiB. Above: closed, -ENOBUFS */
+    skt_time busy_poll;   /* spin that long before sleeping; 0: never */
+    bool cc_system;       /* keep the system's congestion control also for peers on this host */
+    struct skt_tap *tap;  /* borrowed; NULL: none */
+};
+
+struct skt_listen_conf {
+    uint32_t
+        max_conns; /* of this listener; the next is accepted and closed at once, and counted; 0: no cap but the runtime's */
+    bool wait;     /* at max_conns stop accepting instead: the backlog waits */
+    bool reuse_port;     /* several runtimes share the port (-j) */
+    bool proxy;          /* a PROXY protocol header comes first (v1 or v2); 5 s for it, else closed */
+    struct skt_tls *tls; /* borrowed; NULL: plain */
+    const struct skt_acl *acl;
+    skt_time idle; /* close a link silent in both directions for that long, -ETIMEDOUT; 0: never */
+};
+
+struct skt_open_conf {
+    skt_time timeout;    /* of resolving, connecting and TLS together; 0: 10 s */
+    skt_time idle;       /* as above */
+    struct skt_tls *tls; /* borrowed; NULL: plain */
+    const char *source;  /* local "host", ":port" or "host:port"; NULL: any */
+};
+
+struct skt_rt_stats {
+    uint64_t accepted, refused, denied, dropped_full, dropped_idle, accept_errors, stale;
+    uint64_t bytes_in, bytes_out, datagrams_in, datagrams_out, turns;
+    uint32_t links;
+};
+
+int skt_rt_new(const struct skt_rt_conf *conf /* NULL: defaults */, struct skt_rt **ret_rt); /* -ENOMEM, -EMFILE */
+void skt_rt_free(struct skt_rt *rt); /* closes every link, without telling the engines */
+SKT_CLEANUP(skt_rt)
+
+/* The engine is borrowed until skt_rt_free. Gives its number, >= 0; -ENOSPC above 16. */
+int skt_rt_add(struct skt_rt *rt, struct skt_engine engine);
+
+/* where: "[HOST:]PORT", "udp:[HOST:]PORT", "unix:/path", "unixgram:/path", "fd:N". No HOST: loopback. The link is the listener. */
+int skt_rt_listen(
+    struct skt_rt *rt, int engine, const char *where, const struct skt_listen_conf *conf, skt_link *ret_link);
+/* where: as for out OPEN in engine.h. Told to the engine by OPEN or CLOSE, never before this returns. */
+int skt_rt_open(struct skt_rt *rt, int engine, const char *where, const struct skt_open_conf *conf, skt_link *ret_link);
+/* Takes both descriptors (may be the same; -1: that direction is closed). Files, pipes, terminals. */
+int skt_rt_adopt(struct skt_rt *rt, int engine, int in, int out, skt_link *ret_link);
+/* What the engine's own OPENs use. Copied. */
+void skt_rt_open_defaults(struct skt_rt *rt, int engine, const struct skt_open_conf *conf);
+
+/* One turn: waits until something happens, tells the engines, does what they want. 1: go on; 0: no link is left
+ * and no engine wants to wake; -EINTR: stopped by skt_rt_stop or a signal of skt_rt_signals; -errno. */
+int skt_rt_step(struct skt_rt *rt);
+/* From any thread or signal handler: the step in progress, or the next one, returns -EINTR. */
+void skt_rt_stop(struct skt_rt *rt);
+skt_time skt_rt_now(const struct skt_rt *rt); /* of this turn */
+
+/* "127.0.0.1:9", "[::1]:9", "unix:/path" of the two ends. -ENOTCONN, -ESTALE. */
+int skt_rt_local(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr);
+int skt_rt_peer(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr);
+/* Why a link failed, as one sentence: stage, peer, reason. Valid until the next call on rt. */
+const char *skt_rt_why(struct skt_rt *rt, skt_link link);
+void skt_rt_stats(const struct skt_rt *rt, struct skt_rt_stats *ret_stats);
