@@ -16,8 +16,8 @@ struct skt_map {
 struct skt_map_iter {
     uint64_t key;
     uint32_t value;
-    uint64_t hash; /* private from here */
-    bool begun;
+    uint64_t hash; /* private, and so is seen: of how many items with that hash we know */
+    uint32_t seen;
 };
 
 int skt_map_init(struct skt_map *map, uint32_t max, uint64_t seed); /* 0; allocates nothing yet. -EINVAL: max > 2^28 */

@@ -58,3 +58,7 @@ void skt_put_quoted(struct skt_room *out, struct skt_span bytes, size_t max);
 /* A JSON string with its quotes; what skt_put_escaped would change is \uNNNN, an invalid byte is \ufffd. At most
  * 6 bytes a byte, and 2. */
 void skt_put_json_str(struct skt_room *out, struct skt_span bytes);
+
+/* Gives back `error`, a -errno, and says why: "WHAT 'value' and the rest". The rest is text of ours: names the way out. */
+int skt_refuse(struct skt_room *why, int error, const char *what, struct skt_span value, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));

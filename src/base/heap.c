@@ -1,0 +1,73 @@
+/* heap: timers and whatever else is due first. */
+#include "base/heap.h"
+
+#include "base/grow.h"
+
+#include <errno.h>
+
+#include "base/banned.h"
+
+static bool before(struct skt_heap_item a, struct skt_heap_item b) { return a.at != b.at ? a.at < b.at : a.id < b.id; }
+
+int skt_heap_init(struct skt_heap *heap, uint32_t max)
+{
+    *heap = (struct skt_heap){ .max = max };
+    return 0;
+}
+
+void skt_heap_done(struct skt_heap *heap)
+{
+    if (!heap)
+        return;
+    free(heap->items);
+    *heap = (struct skt_heap){ .max = heap->max };
+}
+
+int skt_heap_push(struct skt_heap *heap, skt_time at, uint32_t id)
+{
+    struct skt_heap_item item = { .at = at, .id = id };
+    uint32_t hole = heap->n;
+
+    if (heap->n == heap->max)
+        return -ENOSPC;
+    if (heap->n == heap->size) {
+        struct skt_heap_item *items = skt_grow(heap->items, &heap->size, heap->max, sizeof item);
+
+        if (!items)
+            return -ENOMEM;
+        heap->items = items;
+    }
+    heap->n++;
+    for (uint32_t up; hole && before(item, heap->items[up = (hole - 1) / 2]); hole = up)
+        heap->items[hole] = heap->items[up];
+    heap->items[hole] = item;
+    return 0;
+}
+
+bool skt_heap_top(const struct skt_heap *heap, skt_time *ret_at, uint32_t *ret_id)
+{
+    if (!heap->n)
+        return false;
+    *ret_at = heap->items[0].at;
+    *ret_id = heap->items[0].id;
+    return true;
+}
+
+void skt_heap_pop(struct skt_heap *heap)
+{
+    struct skt_heap_item last;
+    size_t hole = 0, down;
+
+    if (!heap->n)
+        return;
+    last = heap->items[--heap->n];
+    while ((down = 2 * hole + 1) < heap->n) {
+        if (down + 1 < heap->n && before(heap->items[down + 1], heap->items[down]))
+            down++;
+        if (!before(heap->items[down], last))
+            break;
+        heap->items[hole] = heap->items[down];
+        hole = down;
+    }
+    heap->items[hole] = last;
+}
