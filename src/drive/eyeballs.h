@@ -11,8 +11,9 @@ enum { SKT_EYEBALLS_MAX = 16 };
 
 struct skt_eyeballs {
     uint32_t n, started, failed;
-    skt_time delay, due;                    /* due: the next attempt starts then */
-    bool over;                              /* one won */
+    skt_time delay, due; /* due: the next attempt starts then */
+    bool over;           /* `winner` won */
+    uint32_t winner;
     struct skt_addr addr[SKT_EYEBALLS_MAX]; /* interleaved by family, beginning with that of the first given */
     int why[SKT_EYEBALLS_MAX];              /* -errno of those that failed, else 0 */
 };
