@@ -21,6 +21,7 @@ enum skt_tap_dir { SKT_TAP_IN, SKT_TAP_OUT }; /* from the peer; to the peer */
 struct skt_tap_flow {
     struct skt_addr local, peer; /* Unix sockets and pipes: made-up 127.x addresses */
     uint32_t next[2];            /* sequence number of the next byte, by direction */
+    uint32_t unacked[2];         /* bytes since the other direction's last packet */
     uint32_t iface;              /* of skt_tap_interface; 0: the first */
     bool open, ended[2];         /* ended: the FIN was written */
 };
