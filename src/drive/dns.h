@@ -19,8 +19,8 @@ enum { SKT_DNS_ADDRS = 16, SKT_DNS_HOST_MAX = 253 };
 
 struct skt_dns_answer {
     uint32_t token;
-    /* 0 with n >= 1; -ENOENT no such name; -ENODATA the name has no address; -ETIMEDOUT no server answered;
-     * -ECONNREFUSED no server there; -EAGAIN the server failed; -EBADMSG it answered nonsense; -ENOSYS no plug-in */
+    /* 0 with n >= 1; -ENOENT no such name; -ENODATA the name has no address; -ETIMEDOUT no server answered; -EAGAIN the
+     * servers fail, or none is there; -EBADMSG they answer nonsense; -EINVAL no name; -ENOMEM; -ENOSYS no plug-in */
     int why;
     const char *text; /* the same for people: "no such name". Static */
     uint32_t n;
