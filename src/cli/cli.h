@@ -71,6 +71,7 @@ struct skt_cli {
     char **argv;
 
     /* For src/cli only. */
+    bool help;                                                        /* --help was given */
     int (*describe)(struct skt_cli *cli, const struct skt_opt *opts); /* instead of parsing */
     void *describe_to;
     bool describe_set; /* environment and configuration first */
@@ -97,6 +98,8 @@ int skt_cli_fail_why(struct skt_cli *cli, enum skt_phase phase, int err, const c
 /* Talk, on stderr and in --log: one line, without its LF; whatever would harm a terminal is escaped. */
 void skt_cli_say(struct skt_cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));  /* not under -q */
 void skt_cli_warn(struct skt_cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* always */
+/* The same under -q also: somebody asked. */
+void skt_cli_answer(struct skt_cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* With at least `level` -v, or in the log. */
 void skt_cli_debug(struct skt_cli *cli, uint32_t level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -22,7 +22,7 @@ void skt_progress_init(
     struct skt_progress *progress, struct skt_cli *cli, const char *label, uint64_t total, skt_time now);
 void skt_progress_step(struct skt_progress *progress, skt_time now, uint64_t done);
 /* Wipes the line. The summary is the verb's: skt_progress_put makes its text. */
-void skt_progress_done(struct skt_progress *progress, skt_time now);
+void skt_progress_done(struct skt_progress *progress);
 void skt_progress_hide(struct skt_progress *progress); /* somebody else writes to the terminal; the next step draws */
 
 /* The line, without LF and colour, at most `columns` cells wide. */

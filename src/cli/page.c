@@ -1,0 +1,137 @@
+/* page: a verb's manual page, as source for scdoc(1). */
+#include "cli/rows.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+/* What scdoc reads as markup is told apart by a backslash. */
+static void put_plain(struct skt_sink *sink, struct skt_span text)
+{
+    for (; text.p < text.end; text.p++) {
+        if (strchr("\\*_<>`#|~[].+-", *text.p) && *text.p)
+            skt_sink_str(sink, "\\");
+        skt_sink_put(sink, skt_span_of(text.p, 1));
+    }
+}
+
+static void put_text(struct skt_sink *sink, const char *text) { put_plain(sink, skt_span_str(text)); }
+
+static void put_bold(struct skt_sink *sink, const char *text)
+{
+    skt_sink_str(sink, "*");
+    put_text(sink, text);
+    skt_sink_str(sink, "*");
+}
+
+static void put_row(struct skt_sink *sink, const struct skt_opt *opt)
+{
+    char dashed[96];
+
+    if (opt->hidden || (!skt_opt_is_arg(opt) && !opt->name))
+        return;
+    if (opt->letter) {
+        put_bold(sink, (char[]){ '-', opt->letter, 0 });
+        skt_sink_str(sink, *opt->name ? ", " : "");
+    }
+    if (opt->name && *opt->name) {
+        (void)snprintf(dashed, sizeof dashed, "--%s", opt->name);
+        put_bold(sink, dashed);
+    }
+    if (skt_opt_has_value(opt)) {
+        skt_sink_str(sink, skt_opt_is_arg(opt) ? "_" : " _");
+        put_text(sink, opt->arg);
+        skt_sink_str(sink, "_");
+    }
+    skt_sink_str(sink, "\n\t");
+    put_text(sink, opt->help);
+    skt_sink_str(sink, "\n\n");
+}
+
+static void put_about(struct skt_sink *sink, const struct skt_verb *verb)
+{
+    const char *about = verb->about;
+    struct skt_span paragraph;
+
+    skt_sink_str(sink, "# DESCRIPTION\n\n");
+    put_text(sink, verb->summary);
+    skt_sink_str(sink, ".\n\n");
+    while (skt_next_paragraph(&about, &paragraph)) {
+        put_plain(sink, paragraph);
+        skt_sink_str(sink, "\n\n");
+    }
+}
+
+static void put_examples(struct skt_sink *sink, const struct skt_example *example)
+{
+    if (!example)
+        return;
+    skt_sink_str(sink, "# EXAMPLES\n\n");
+    for (; example->command; example++) {
+        put_bold(sink, example->command);
+        skt_sink_str(sink, "\n\t");
+        put_text(sink, example->what);
+        skt_sink_str(sink, "\n\n");
+    }
+}
+
+static void put_exit_codes(struct skt_sink *sink)
+{
+    skt_sink_str(sink, "# EXIT STATUS\n\n");
+    for (const struct skt_exit_row *row = skt_exit_rows(); row->name; row++) {
+        skt_sink_fmt(sink, "*%d*\n\t", row->code);
+        put_text(sink, row->text);
+        skt_sink_str(sink, "\n\n");
+    }
+}
+
+/* "chat serve" is described in sockit-chat-serve(1). */
+static void put_page_name(struct skt_sink *sink, const char *verb, size_t n)
+{
+    skt_sink_str(sink, "sockit-");
+    for (size_t i = 0; i < n; i++)
+        skt_sink_put(sink, skt_span_of(verb[i] == ' ' ? "-" : &verb[i], 1));
+}
+
+static void put_see_also(struct skt_sink *sink, const char *names)
+{
+    skt_sink_str(sink, "# SEE ALSO\n\n*sockit*(1)");
+    while (names && *names) {
+        size_t n = strcspn(names, ",");
+
+        skt_sink_str(sink, ", *");
+        put_page_name(sink, names, n);
+        skt_sink_str(sink, "*(1)");
+        names += n;
+        names += strspn(names, ", ");
+    }
+    skt_sink_str(sink, "\n");
+}
+
+int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts)
+{
+    struct skt_sink *sink = cli->describe_to;
+    char usage[512];
+    struct skt_room out = skt_room_of(usage, sizeof usage - 1);
+    struct skt_parse p;
+
+    if (skt_parse_init(&p, cli, opts))
+        return SKT_EXIT_LIMIT;
+    skt_put_usage(&out, cli->verb, opts);
+    *out.p = 0;
+    put_page_name(sink, cli->verb->name, strlen(cli->verb->name));
+    skt_sink_str(sink, "(1) \"\" \"sockit\"\n\n# NAME\n\n");
+    put_page_name(sink, cli->verb->name, strlen(cli->verb->name));
+    skt_sink_str(sink, " - ");
+    put_text(sink, cli->verb->summary);
+    skt_sink_str(sink, "\n\n# SYNOPSIS\n\n");
+    put_text(sink, usage);
+    skt_sink_str(sink, "\n\n");
+    put_about(sink, cli->verb);
+    skt_sink_str(sink, "# OPTIONS\n\n");
+    for (uint32_t i = 0; skt_parse_row(&p, i); i++)
+        put_row(sink, skt_parse_row(&p, i));
+    put_examples(sink, cli->verb->examples);
+    put_exit_codes(sink);
+    put_see_also(sink, cli->verb->see_also);
+    return 0;
+}

@@ -1,0 +1,103 @@
+/* help: what the program can do, for people, for man(1) and for programs. */
+#include "verb/verbs.h"
+
+#include "cli/json.h"
+#include "cli/rows.h"
+
+static int json_of_all(struct skt_cli *cli)
+{
+    int r = 0;
+
+    for (const struct skt_verb *const *v = cli->verbs; *v && r == 0; v++)
+        if (!(*v)->hidden)
+            r = skt_cli_describe(cli, *v, skt_json_verb, &cli->out, false);
+    return r;
+}
+
+static void exit_codes(struct skt_cli *cli)
+{
+    struct skt_json j;
+
+    for (const struct skt_exit_row *row = skt_exit_rows(); row->name; row++) {
+        if (!cli->json) {
+            skt_sink_fmt(&cli->out, "%4d  %-12s %s\n", row->code, row->name, row->text);
+            continue;
+        }
+        skt_json_begin(&j, &cli->out);
+        skt_json_u64(&j, "code", row->code);
+        skt_json_str(&j, "name", row->name);
+        skt_json_str(&j, "text", row->text);
+        skt_json_end(&j);
+    }
+}
+
+static int help_everything(struct skt_cli *cli)
+{
+    int r = 0;
+
+    skt_help_overview(cli, &cli->out);
+    for (const struct skt_verb *const *v = cli->verbs; *v && r == 0; v++) {
+        if ((*v)->hidden)
+            continue;
+        skt_sink_str(&cli->out, "\n\n");
+        r = skt_help_verb(cli, *v);
+    }
+    return r;
+}
+
+static int help_word(struct skt_cli *cli, int argc, char **argv, bool man)
+{
+    int words;
+    const struct skt_verb *verb = skt_verb_find(cli->verbs, argc, argv, &words);
+
+    if (!verb && argc == 1 && skt_verb_is_group(cli->verbs, argv[0])) {
+        skt_help_group(cli, argv[0]);
+        return 0;
+    }
+    if (!verb || words < argc)
+        return skt_verb_unknown(cli, argc, argv);
+    if (man)
+        return skt_cli_describe(cli, verb, skt_page_verb, &cli->out, false);
+    if (cli->json)
+        return skt_cli_describe(cli, verb, skt_json_verb, &cli->out, false);
+    return skt_help_verb(cli, verb);
+}
+
+static int help(struct skt_cli *cli)
+{
+    struct skt_strs words = { 0 };
+    bool all = false, man = false;
+    const struct skt_opt opts[] = {
+        SKT_OPT_FLAG('a', "all", &all, "the help of every verb"),
+        SKT_OPT_FLAG(0, "man", &man, "the manual page of VERB, as source for scdoc(1)"),
+        SKT_ARGS(&words, "VERB", "a verb, or 'exit-codes'"),
+        SKT_OPT_END,
+    };
+    int r = skt_cli_parse(cli, opts);
+
+    if (r)
+        return r;
+    if (man && !words.n)
+        return skt_cli_usage(cli, "--man wants a verb: sockit help --man VERB");
+    if (words.n == 1 && !strcmp(words.at[0], "exit-codes"))
+        exit_codes(cli);
+    else if (words.n)
+        return help_word(cli, (int)words.n, (char **)(uintptr_t)words.at, man);
+    else if (cli->json)
+        return json_of_all(cli);
+    else if (all)
+        return help_everything(cli);
+    else
+        skt_help_overview(cli, &cli->out);
+    return 0;
+}
+
+const struct skt_verb skt_verb_help = {
+    "help",
+    "Tell what sockit can do, and how",
+    help,
+    .examples = SKT_EXAMPLES({ "sockit help config", "one verb" }, { "sockit help --all", "every verb" },
+        { "sockit help exit-codes", "what the exit codes mean" },
+        { "sockit help --json", "every verb and option, one JSON object a line" }),
+    .see_also = "config, completion",
+};

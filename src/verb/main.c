@@ -1,0 +1,11 @@
+/* main: the table of verbs, and nothing else. Verbs of one group ("chat serve", "chat join") stand together. */
+#include "verb/verbs.h"
+
+static const struct skt_verb *const verbs[] = {
+    &skt_verb_help,
+    &skt_verb_config,
+    &skt_verb_completion,
+    NULL,
+};
+
+int main(int argc, char **argv) { return skt_cli_main(argc, argv, verbs); }

@@ -1,0 +1,7 @@
+#pragma once
+#include "cli/cli.h"
+
+/* The rows of all verbs; each stands at the end of its file. */
+extern const struct skt_verb skt_verb_help;
+extern const struct skt_verb skt_verb_config;
+extern const struct skt_verb skt_verb_completion;
