@@ -13,6 +13,7 @@ struct skt_rt_conf {
     skt_time busy_poll;   /* spin that long before sleeping; 0: never */
     bool cc_system;       /* keep the system's congestion control also for peers on this host */
     struct skt_tap *tap;  /* borrowed; NULL: none */
+    bool tap_plain;       /* the tap gets the plain text of TLS links, not what the socket carries */
 };
 
 struct skt_listen_conf {
@@ -35,7 +36,7 @@ struct skt_open_conf {
 
 struct skt_rt_stats {
     uint64_t accepted, refused, denied, dropped_full, dropped_idle, accept_errors, stale;
-    uint64_t bytes_in, bytes_out, datagrams_in, datagrams_out, turns;
+    uint64_t bytes_in, bytes_out, datagrams_in, datagrams_out, datagrams_lost, turns;
     uint32_t links;
 };
 

@@ -1,0 +1,372 @@
+/* listen: listeners: bind with words for what fails, accept in batches, who may come and how many, PROXY headers. */
+#include "drive/inside.h"
+
+#include "base/acl.h"
+#include "base/text.h"
+#include "drive/tls.h"
+#include "wire/proxy.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct listener {
+    struct skt_listen_conf conf;
+    uint32_t conns;
+    bool check_here;        /* bound to every address: a peer on this host shows only at accept */
+    bool paused;            /* at max_conns, conf.wait */
+    char path[sizeof ((struct sockaddr_un *)0)->sun_path]; /* Unix: unlinked at the end; "": none */
+};
+
+/* --- bind --- */
+
+static int failed(struct skt_rt *rt, const char *where, const char *what, int err)
+{
+    const char *hint = "";
+
+    if (err == EACCES && !strcmp(what, "bind"))
+        hint = ": needs CAP_NET_BIND_SERVICE (or choose a port >= 1024)";
+    else if (err == EADDRINUSE)
+        hint = ": another program listens there (ss -ltnp shows it)";
+    else if (err == EADDRNOTAVAIL)
+        hint = ": no interface of this machine has that address";
+    rt->why_link = 0;
+    snprintf(rt->why_of, sizeof rt->why_of, "%s %s: %s%s", what, where, strerror(err), hint);
+    return -err;
+}
+
+static int refuse_text(struct skt_rt *rt, const char *text)
+{
+    rt->why_link = 0;
+    snprintf(rt->why_of, sizeof rt->why_of, "%s", text);
+    return -EINVAL;
+}
+
+static int listen_addr(const struct skt_endpoint *e, struct skt_addr *ret_addr)
+{
+    if (!strcmp(e->host, "*")) {
+        *ret_addr = (struct skt_addr){ .family = SKT_IP6 };
+    } else if (!*e->host || !strcasecmp(e->host, "localhost")) {
+        *ret_addr = (struct skt_addr){ .family = SKT_IP4, .ip = { 127, 0, 0, 1 } };
+    } else {
+        int r = skt_addr_parse(e->host, ret_addr);
+        if (r)
+            return r;
+    }
+    ret_addr->port = e->port;
+    return 0;
+}
+
+/* A socket file that nobody listens on any more is in the way: say so by removing it. */
+static void unlink_stale(const char *path, int type, const struct sock_name *name)
+{
+    int probe = *path == '@' ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (probe < 0)
+        return;
+    if (connect(probe, (const struct sockaddr *)&name->ss, name->len) && errno == ECONNREFUSED)
+        unlink(path);
+    close(probe);
+}
+
+static int bind_unix(struct skt_rt *rt, const char *where, const struct skt_endpoint *e, int type, int *ret_fd)
+{
+    struct sock_name name;
+    int fd, r = sock_unix(e->path, &name);
+
+    if (r)
+        return failed(rt, where, "path", -r);
+    fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return failed(rt, where, "socket", errno);
+    unlink_stale(e->path, type, &name);
+    if (bind(fd, (struct sockaddr *)&name.ss, name.len)) {
+        r = failed(rt, where, "bind", errno);
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static int bind_inet(struct skt_rt *rt, const char *where, const struct skt_addr *addr, int type, bool reuse_port,
+    bool dual, int *ret_fd)
+{
+    struct sock_name name;
+    int on = 1, only = !dual, fd, r;
+
+    sock_of_addr(addr, &name);
+    fd = socket(name.ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return failed(rt, where, "socket", errno);
+    if (type == SOCK_STREAM)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (reuse_port)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (addr->family == SKT_IP6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+    if (bind(fd, (struct sockaddr *)&name.ss, name.len)) {
+        r = failed(rt, where, "bind", errno);
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static int bind_to(struct skt_rt *rt, const char *where, const struct skt_endpoint *e, bool reuse_port, int *ret_fd)
+{
+    int type = e->scheme == SKT_UDP || e->scheme == SKT_UNIXGRAM ? SOCK_DGRAM : SOCK_STREAM, r;
+    bool dual = !strcmp(e->host, "*");
+    struct skt_addr addr;
+
+    switch (e->scheme) {
+    case SKT_UNIX:
+    case SKT_UNIXGRAM: return bind_unix(rt, where, e, type, ret_fd);
+    case SKT_FD:
+        *ret_fd = e->fd;
+        (void)fcntl(e->fd, F_SETFL, fcntl(e->fd, F_GETFL) | O_NONBLOCK);
+        return 0;
+    case SKT_EXEC: return refuse_text(rt, "a command cannot be listened on");
+    case SKT_TCP:
+    case SKT_UDP:
+    case SKT_TLS: break;
+    }
+    if (listen_addr(e, &addr)) {
+        snprintf(rt->why_of, sizeof rt->why_of,
+            "listen address '%s' is not numeric: give an address of this machine, or * for all", e->host);
+        rt->why_link = 0;
+        return -EINVAL;
+    }
+    r = bind_inet(rt, where, &addr, type, reuse_port, dual, ret_fd);
+    if (r == -EAFNOSUPPORT && dual) { /* a kernel without IPv6 */
+        addr.family = SKT_IP4;
+        r = bind_inet(rt, where, &addr, type, reuse_port, false, ret_fd);
+    }
+    return r;
+}
+
+static bool is_any(const struct skt_addr *a)
+{
+    static const uint8_t any[16];
+
+    return !memcmp(a->ip, any, sizeof any);
+}
+
+static int stream_listener(struct skt_rt *rt, struct link *l, const char *where, const struct skt_listen_conf *conf,
+    const struct skt_endpoint *e)
+{
+    struct skt_addr local = sock_local(l->fd);
+    struct listener *ls;
+
+    if (!link_extra(l) || !(ls = l->x->listener = calloc(1, sizeof *ls)))
+        return -ENOMEM;
+    if (conf)
+        ls->conf = *conf;
+    if (e->scheme == SKT_UNIX && e->path[0] != '@')
+        memcpy(ls->path, e->path, sizeof ls->path);
+    if (e->scheme != SKT_UNIX) {
+        sock_stream_options(l->fd);
+        ls->check_here = is_any(&local);
+        if (sock_is_here(&local, &local) && !ls->check_here)
+            sock_fast_cc(rt, l->fd);
+    }
+    if (listen(l->fd, BACKLOG))
+        return failed(rt, where, "listen", errno);
+    l->known = true;
+    link_want(rt, l, EPOLLIN);
+    return 0;
+}
+
+int skt_rt_listen(struct skt_rt *rt, int engine, const char *where, const struct skt_listen_conf *conf, skt_link *ret_link)
+{
+    struct skt_endpoint e;
+    struct skt_room why = skt_room_of(rt->why_of, sizeof rt->why_of - 1);
+    struct link *l;
+    int r = skt_endpoint_parse(where, &e, &why), type = SOCK_STREAM;
+    socklen_t len = sizeof type;
+
+    if (r) {
+        *why.p = 0;
+        rt->why_link = 0;
+        return r;
+    }
+    if ((r = link_new(rt, engine, LISTENER, &l)))
+        return failed(rt, where, "listen", -r);
+    l->socket = true;
+    r = bind_to(rt, where, &e, conf && conf->reuse_port, &l->fd);
+    l->out = l->fd;
+    if (!r && getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &type, &len))
+        r = failed(rt, where, "listen", errno);
+    if (!r && conf)
+        l->idle_ms = (uint32_t)(conf->idle / SKT_MS);
+    if (!r)
+        r = type == SOCK_DGRAM ? dgram_start(rt, l) : stream_listener(rt, l, where, conf, &e);
+    if (r) {
+        l->known = false; /* the caller is told here */
+        link_gone(rt, l, r);
+        return r;
+    }
+    *ret_link = link_id(l);
+    return 0;
+}
+
+void listener_free(struct extra *x)
+{
+    if (x->listener && x->listener->path[0])
+        unlink(x->listener->path);
+    free(x->listener);
+}
+
+/* --- accept --- */
+
+static void start(struct skt_rt *rt, struct link *ls_link, int fd, const struct skt_addr *peer)
+{
+    struct listener *ls = ls_link->x->listener;
+    struct link *l;
+    int r = link_new(rt, ls_link->engine, OPENING, &l);
+
+    if (r) {
+        rt->stats.refused++;
+        close(fd);
+        return;
+    }
+    rt->stats.accepted++;
+    ls->conns++;
+    l->fd = l->out = fd;
+    l->socket = true;
+    l->via = ls_link->slot;
+    l->idle_ms = (uint32_t)(ls->conf.idle / SKT_MS);
+    if (ls->check_here) {
+        struct skt_addr local = sock_local(fd);
+        if (sock_is_here(&local, peer))
+            sock_fast_cc(rt, fd);
+    }
+    if ((ls->conf.proxy || ls->conf.tls) && !link_extra(l)) {
+        link_gone(rt, l, -ENOMEM);
+        return;
+    }
+    if (ls->conf.proxy || ls->conf.tls)
+        l->x->deadline = rt->now + SHAKE_TIME;
+    if (ls->conf.tls && (r = tlslink_start(rt, l, ls->conf.tls, NULL))) {
+        link_gone(rt, l, r);
+        return;
+    }
+    if (ls->conf.proxy) {
+        l->x->proxy = true;
+        l->what = STREAM;
+        link_want(rt, l, EPOLLIN);
+        (void)link_timer(rt, l);
+        return;
+    }
+    stream_opened(rt, l, peer);
+}
+
+/* No descriptor is left: the spare one lets the peer be told instead of waiting for ever. */
+static void shed(struct skt_rt *rt, struct link *l)
+{
+    int fd;
+
+    rt->stats.accept_errors++;
+    if (rt->spare_fd < 0)
+        return;
+    close(rt->spare_fd);
+    fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        rt->stats.refused++;
+        close(fd);
+    }
+    rt->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Over the cap: the backlog waits, or the peer is told at once. */
+static bool at_cap(struct skt_rt *rt, struct link *l)
+{
+    struct listener *ls = l->x->listener;
+
+    if (!ls->conf.max_conns || ls->conns < ls->conf.max_conns)
+        return false;
+    if (ls->conf.wait) {
+        ls->paused = true;
+        link_want(rt, l, 0);
+    }
+    return true;
+}
+
+void listener_event(struct skt_rt *rt, struct link *l)
+{
+    struct listener *ls = l->x->listener;
+
+    for (int i = 0; i < ACCEPTS_A_TURN && !l->gone; i++) {
+        struct sock_name name = { .len = sizeof name.ss };
+        bool full = at_cap(rt, l);
+        struct skt_addr peer;
+        int fd;
+
+        if (ls->paused)
+            return;
+        fd = accept4(l->fd, (struct sockaddr *)&name.ss, &name.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE)
+                shed(rt, l);
+            else if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            else if (errno != EAGAIN)
+                rt->stats.accept_errors++;
+            return;
+        }
+        peer = sock_addr(&name.ss, name.len);
+        if (full || (!ls->conf.proxy && !skt_acl_allows(ls->conf.acl, &peer))) {
+            full ? rt->stats.refused++ : rt->stats.denied++;
+            close(fd);
+            continue;
+        }
+        start(rt, l, fd, &peer);
+    }
+}
+
+void listener_left(struct skt_rt *rt, struct link *l)
+{
+    struct link *ls_link = link_at(rt, l->via);
+    struct listener *ls = ls_link->what == LISTENER && ls_link->x ? ls_link->x->listener : NULL;
+
+    if (!ls || !ls->conns) /* the listener went first, its slot may be another's */
+        return;
+    ls->conns--;
+    if (ls->paused && !ls_link->gone) {
+        ls->paused = false;
+        link_want(rt, ls_link, EPOLLIN);
+    }
+}
+
+/* The header is looked at, and taken only when it is whole: not a byte of what follows. */
+void listener_proxy(struct skt_rt *rt, struct link *l)
+{
+    const struct listener *ls = link_at(rt, l->via)->x->listener;
+    uint8_t head[SKT_PROXY_MAX];
+    ssize_t n = recv(l->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
+    struct skt_span in = skt_span_of(head, n > 0 ? (size_t)n : 0);
+    struct skt_addr peer = sock_peer(l->fd), to;
+    int r;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    r = n <= 0 ? -ECONNRESET : skt_proxy_get(&in, &peer, &to);
+    if (r == -EAGAIN)
+        return;
+    if (r || !skt_acl_allows(ls->conf.acl, &peer)) {
+        rt->stats.denied++;
+        link_gone(rt, l, r ? r : -EACCES);
+        return;
+    }
+    (void)!recv(l->fd, head, (size_t)(in.p - head), MSG_DONTWAIT);
+    l->x->proxy = false;
+    l->x->peer = peer;
+    stream_opened(rt, l, &peer);
+}

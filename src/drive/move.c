@@ -1,0 +1,302 @@
+/* move: bytes from link to link that nobody looks at: sendfile, splice, and a plain copy where those cannot
+ * (TLS, a tap, a terminal, a file to be written). */
+#include "drive/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    PIPE_SIZE = 1 << 20,
+    STEP = 1 << 20,  /* bytes of one call */
+    STEPS = 4        /* calls a turn: others want their turn, too */
+};
+
+enum how { COPY, SENDFILE, SPLICE, SPLICE_TWICE };
+
+struct move {
+    skt_link to;
+    enum how how;
+    uint64_t left;   /* UINT64_MAX: until the end */
+    int pipe[2];     /* SPLICE_TWICE; -1 */
+    size_t in_pipe;  /* bytes */
+    bool ended;      /* the source; the pipe may still hold something */
+};
+
+static mode_t kind_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) ? 0 : st.st_mode & S_IFMT;
+}
+
+static enum how choose(const struct skt_rt *rt, const struct link *from, const struct link *to)
+{
+    mode_t a = kind_of(from->fd), b = kind_of(to->out);
+
+    if (rt->conf.tap || (from->x && from->x->tls) || (to->x && to->x->tls))
+        return COPY;
+    if (a == S_IFREG)
+        return b == S_IFREG ? COPY : SENDFILE;
+    if (b == S_IFREG || (a != S_IFSOCK && a != S_IFIFO))
+        return COPY;
+    return a == S_IFIFO || b == S_IFIFO ? SPLICE : SPLICE_TWICE;
+}
+
+static int pipe_take(struct skt_rt *rt, int pipe[2])
+{
+    if (rt->n_pipes) {
+        rt->n_pipes--;
+        memcpy(pipe, rt->pipes[rt->n_pipes], 2 * sizeof *pipe);
+        return 0;
+    }
+    if (pipe2(pipe, O_NONBLOCK | O_CLOEXEC))
+        return -errno;
+    (void)fcntl(pipe[0], F_SETPIPE_SZ, PIPE_SIZE); /* refused above the user's limit: 64 KiB then */
+    return 0;
+}
+
+static void pipe_give(struct skt_rt *rt, struct move *m)
+{
+    if (m->pipe[0] < 0)
+        return;
+    if (!m->in_pipe && rt->n_pipes < (int)(sizeof rt->pipes / sizeof *rt->pipes)) {
+        memcpy(rt->pipes[rt->n_pipes++], m->pipe, sizeof m->pipe);
+    } else {
+        close(m->pipe[0]);
+        close(m->pipe[1]);
+    }
+}
+
+int move_start(struct skt_rt *rt, struct link *from, struct link *to, uint64_t len)
+{
+    struct move *m;
+    int r = 0;
+
+    if (from == to || from->what != STREAM || (to->what != STREAM && to->what != OPENING) || (from->x && from->x->move))
+        return -EINVAL;
+    if (!link_extra(from) || !link_extra(to) || !(m = malloc(sizeof *m)))
+        return -ENOMEM;
+    *m = (struct move){ .to = link_id(to), .left = len, .pipe = { -1, -1 }, .ended = from->in_end };
+    m->how = choose(rt, from, to);
+    if (m->how == SPLICE_TWICE && pipe_take(rt, m->pipe))
+        m->how = COPY;
+    from->x->move = m;
+    to->x->feeder = link_id(from);
+    if (from->rest.len) { /* what was read already goes first */
+        uint32_t n = from->rest.len < len ? from->rest.len : (uint32_t)len;
+        r = stream_add(rt, to, from->rest.buf, skt_span_of(from->rest.buf->data + from->rest.off, n));
+        if (!r && len != UINT64_MAX)
+            m->left -= n;
+        from->rest.off += n;
+        from->rest.len -= n;
+        if (!from->rest.len) {
+            skt_buf_put(from->rest.buf);
+            from->rest = (struct slice){ 0 };
+        }
+    }
+    if (!r)
+        move_step(rt, from);
+    return r;
+}
+
+static void report(struct skt_rt *rt, struct link *from, struct link *to, uint64_t n, int why)
+{
+    struct skt_in in = { .kind = SKT_MOVE, .len = n, .why = why };
+
+    if (n) {
+        from->heard = to->heard = rt->now;
+        rt->stats.bytes_in += n;
+        rt->stats.bytes_out += n;
+    }
+    tell(rt, to, &in);
+}
+
+void move_end(struct skt_rt *rt, struct link *from, int why)
+{
+    struct move *m = from->x->move;
+    struct link *to = link_of(rt, m->to);
+
+    from->x->move = NULL;
+    pipe_give(rt, m);
+    free(m);
+    if (why == 1)
+        from->in_end = from->eof_told = true;
+    link_want(rt, from, why == 0 ? EPOLLIN | (from->want & EPOLLOUT) : from->want & ~EPOLLIN);
+    if (!to)
+        return;
+    to->x->feeder = 0;
+    if (!to->queue.bytes)
+        link_want(rt, to, to->want & ~EPOLLOUT);
+    report(rt, from, to, 0, why);
+}
+
+/* --- one call each: bytes moved, 0 at the source's end, -EAGAIN: look at *ret_source for who is not ready --- */
+
+static ssize_t copy(struct skt_rt *rt, struct link *from, struct link *to, size_t n, bool *ret_source)
+{
+    struct skt_room room;
+    ssize_t got, put = 0;
+    int r;
+
+    if (block_room(rt, &rt->in, n < BLOCK ? n : BLOCK, &room))
+        return -ENOMEM;
+    if (n > skt_left(room))
+        n = skt_left(room);
+    got = from->socket ? recv(from->fd, room.p, n, MSG_DONTWAIT) : read(from->fd, room.p, n);
+    if (got <= 0) {
+        *ret_source = true;
+        return got ? -errno : 0;
+    }
+    tapped_data(rt, from, false, skt_span_of(room.p, (size_t)got));
+    if (!(to->x && to->x->tls)) {
+        put = to->socket ? send(to->out, room.p, (size_t)got, MSG_DONTWAIT | MSG_NOSIGNAL)
+                         : write(to->out, room.p, (size_t)got);
+        if (put < 0 && errno != EAGAIN && errno != EINTR)
+            return errno == EINVAL ? -EIO : -errno;
+        put = put < 0 ? 0 : put;
+        tapped_data(rt, to, true, skt_span_of(room.p, (size_t)put));
+    }
+    if (put < got) { /* the rest waits as any bytes do */
+        block_used(&rt->in, room.p + got);
+        r = stream_add(rt, to, rt->in.buf, skt_span_of(room.p + put, (size_t)(got - put)));
+        if (r)
+            return r;
+    }
+    return got;
+}
+
+/* splice and sendfile do not say which end was not ready: ask. */
+static ssize_t not_ready(const struct link *to, bool *ret_source)
+{
+    struct pollfd p = { .fd = to->out, .events = POLLOUT };
+
+    *ret_source = poll(&p, 1, 0) == 1;
+    return -EAGAIN;
+}
+
+static ssize_t splice_some(int from, int to, size_t n)
+{
+    ssize_t r = splice(from, NULL, to, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+
+    return r < 0 ? -errno : r;
+}
+
+static ssize_t splice_twice(struct move *m, struct link *from, struct link *to, size_t n, bool *ret_source)
+{
+    ssize_t r = 0;
+
+    if (!m->in_pipe && !m->ended) {
+        r = splice_some(from->fd, m->pipe[1], n);
+        if (r == -EAGAIN) {
+            *ret_source = true;
+            return r;
+        }
+        if (r < 0)
+            return r;
+        m->ended = r == 0;
+        m->in_pipe = (size_t)r;
+    }
+    if (!m->in_pipe)
+        return 0;
+    r = splice_some(m->pipe[0], to->out, m->in_pipe);
+    *ret_source = false;
+    if (r > 0)
+        m->in_pipe -= (size_t)r;
+    return r;
+}
+
+static ssize_t once(struct skt_rt *rt, struct move *m, struct link *from, struct link *to, bool *ret_source)
+{
+    size_t n = m->left < STEP ? (size_t)m->left : STEP;
+    ssize_t r;
+
+    switch (m->how) {
+    case COPY: return copy(rt, from, to, n, ret_source);
+    case SENDFILE:
+        r = sendfile(to->out, from->fd, NULL, n);
+        r = r < 0 ? -errno : r;
+        *ret_source = false;
+        return r;
+    case SPLICE:
+        r = splice_some(from->fd, to->out, n);
+        return r == -EAGAIN ? not_ready(to, ret_source) : r;
+    case SPLICE_TWICE: return splice_twice(m, from, to, n, ret_source);
+    }
+    return -EINVAL;
+}
+
+/* Wait for the end that is not ready, and for that alone. */
+static void wait_for(struct skt_rt *rt, struct link *from, struct link *to, bool source)
+{
+    link_want(rt, from, source ? from->want | EPOLLIN : from->want & ~EPOLLIN);
+    link_want(rt, to, source && !to->queue.bytes ? to->want & ~EPOLLOUT : to->want | EPOLLOUT);
+}
+
+static void broke(struct skt_rt *rt, struct link *from, struct link *to, bool source, int err)
+{
+    struct link *guilty = source || err == -ECONNRESET ? from : to;
+
+    if (!source && from->socket && to->socket && err == -ECONNRESET) { /* splice does not say whose: ask the target */
+        int e = 0;
+        socklen_t len = sizeof e;
+        if (!getsockopt(to->out, SOL_SOCKET, SO_ERROR, &e, &len) && e)
+            guilty = to;
+    }
+    if (err == -EPIPE)
+        guilty = to;
+    link_gone(rt, guilty, err);
+}
+
+void move_step(struct skt_rt *rt, struct link *from)
+{
+    struct move *m = from->x->move;
+    struct link *to = link_of(rt, m->to);
+    uint64_t moved = 0;
+    ssize_t r = 1;
+    bool source = false;
+
+    if (!to) {
+        move_end(rt, from, -EPIPE);
+        return;
+    }
+    if (to->what == OPENING || to->queue.bytes) { /* in order: what is queued goes first */
+        link_want(rt, from, from->want & ~EPOLLIN);
+        if (to->queue.bytes)
+            link_dirty(rt, to);
+        return;
+    }
+    for (int i = 0; i < STEPS && m->left && !to->queue.bytes; i++) {
+        r = once(rt, m, from, to, &source);
+        if (r == -EINTR)
+            continue;
+        if (r == -EINVAL && m->how != COPY && !moved && !m->in_pipe) { /* these two cannot: a file opened to append, ... */
+            m->how = COPY;
+            continue;
+        }
+        if (r <= 0)
+            break;
+        moved += (uint64_t)r;
+        if (m->left != UINT64_MAX)
+            m->left -= (uint64_t)r;
+    }
+    if (moved)
+        report(rt, from, to, moved, 0);
+    if (from->gone || !from->x || from->x->move != m || to->gone)
+        return; /* the engine, told of it, ended this */
+    if (to->queue.bytes)
+        wait_for(rt, from, to, false);
+    else if (r == -EAGAIN)
+        wait_for(rt, from, to, source);
+    else if (r < 0)
+        broke(rt, from, to, source, (int)r);
+    else if (!m->left || r == 0)
+        move_end(rt, from, m->left ? 1 : 0);
+    else
+        wait_for(rt, from, to, true); /* both may be ready: the next turn tells */
+}
