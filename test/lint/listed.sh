@@ -10,6 +10,7 @@ for file in test/unit/*.c test/sim/*.c test/cli/*.sh test/lint/*.sh include/sock
     while ! grep -qsE "'([^']*/)?(${name}|${name%.*})'" "$dir/meson.build"; do
         case $dir in
         */*) dir=${dir%/*} ;;
+        [!.]*) dir=. ;;
         *)
             echo "$file is in no meson.build"
             status=1
