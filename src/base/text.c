@@ -328,7 +328,7 @@ static int set_port(struct skt_endpoint *e, struct skt_span port, struct skt_roo
     char text[32];
 
     if (skt_len(port) >= sizeof text)
-        return skt_refuse(why, -EINVAL, "port", port, "is neither a number nor a known service");
+        return skt_refuse(why, -EINVAL, "port", port, "is neither a number nor a well-known service");
     memcpy(text, port.p, skt_len(port));
     text[skt_len(port)] = 0;
     return skt_port_parse(text, &e->port, why);

@@ -56,6 +56,15 @@ static bool scale(const struct number *n, uint64_t unit, uint64_t max, uint64_t 
     return true;
 }
 
+static bool is_above_zero(const struct number *n)
+{
+    for (const uint8_t *p = n->fraction.p; p < n->fraction.end; p++) {
+        if (*p != '0')
+            return true;
+    }
+    return n->whole;
+}
+
 /* ---- plain numbers, percent ---- */
 
 int skt_u64_parse(const char *text, uint64_t max, uint64_t *ret_n, struct skt_room *why)
@@ -88,24 +97,30 @@ int skt_percent_parse(const char *text, double *ret_share, struct skt_room *why)
 
 /* ---- sizes and rates ---- */
 
-/* "": 1, "k" = "kib": 1024, "kb": 1000, and so on, the case of letters being no matter. False: no unit of bytes. */
+/* "": 1, "k": kilo, "m": kilo^2 and so on up to "e"; "ki", "mi": 1024 in any case. Capitals are as good. */
+static bool get_prefix(struct skt_span prefix, uint64_t kilo, uint64_t *ret_unit)
+{
+    static const char letters[] = "kmgtpe";
+    size_t n = skt_len(prefix);
+    bool binary = n == 2 && lower(prefix.p[1]) == 'i';
+    const char *p = n - binary == 1 ? memchr(letters, lower(*prefix.p), sizeof letters - 1) : NULL;
+    uint64_t unit = 1;
+
+    if (n && !p)
+        return false;
+    for (; p && p >= letters; p--)
+        unit *= binary ? 1024 : kilo;
+    *ret_unit = unit;
+    return true;
+}
+
+/* "64K" is 64 * 1024, as in dd, ls and curl; "64KB" is 64 * 1000, as on the box of a disk. */
 static bool get_byte_unit(struct skt_span unit, uint64_t *ret_unit)
 {
-    static const char prefix[] = "kmgtpe";
-    size_t n = skt_len(unit);
-    bool b = n && lower(unit.end[-1]) == 'b', i;
-    const char *p;
+    bool b = skt_len(unit) && lower(unit.end[-1]) == 'b';
 
-    n -= b;
-    i = n == 2 && lower(unit.p[1]) == 'i';
-    n -= i;
-    p = n == 1 ? strchr(prefix, lower(unit.p[0])) : NULL;
-    if (n > 1 || (n == 1 && (!p || !*p)))
-        return false;
-    *ret_unit = 1;
-    for (; p && p >= prefix; p--)
-        *ret_unit *= b && !i ? 1000 : 1024;
-    return true;
+    unit.end -= b;
+    return get_prefix(unit, b ? 1000 : 1024, ret_unit);
 }
 
 int skt_size_parse(const char *text, uint64_t *ret_bytes, struct skt_room *why)
@@ -123,42 +138,36 @@ int skt_size_parse(const char *text, uint64_t *ret_bytes, struct skt_room *why)
     return 0;
 }
 
-static bool ends(struct skt_span s, const char *text)
+/* Takes text off the end of *s, if it is there. */
+static bool drop_end(struct skt_span *s, const char *text)
 {
     size_t n = strlen(text);
 
-    return skt_len(s) >= n && !memcmp(s.end - n, text, n);
+    if (skt_len(*s) < n || memcmp(s->end - n, text, n))
+        return false;
+    s->end -= n;
+    return true;
 }
 
-enum rate_unit { NO_UNIT, BITS, BYTES, AMBIGUOUS };
+enum rate_unit { NO_UNIT, RATE_UNIT, AMBIGUOUS };
 
-/* How many bits per second the unit is. "Mb" and "mbps" are refused: half of the world's tools mean bytes by them. */
+/* How many bits per second the unit is; 1 kbit is 1000 of them. "Mb" and "mbps" are refused: to tc(8) the latter are
+ * megabytes, to most people megabits. */
 static enum rate_unit get_rate_unit(struct skt_span unit, uint64_t *ret_bits)
 {
-    enum { LONGEST = 3 }; /* "kib" */
-    bool per_s = ends(unit, "/s");
+    uint64_t bytes;
 
-    if (ends(unit, "bps") || ends(unit, "Bps"))
+    if (drop_end(&unit, "bps") || drop_end(&unit, "Bps"))
         return AMBIGUOUS;
-    unit.end -= per_s ? 2 : 0;
-    if (ends(unit, "bit")) {
-        unit.end -= 3;
-        if (skt_len(unit) >= LONGEST || ends(unit, "B") || ends(unit, "b"))
-            return NO_UNIT;
-        /* 1 kbit is 1000 bits, as in tc(8); only "kibit" is 1024 */
-        char text[LONGEST + 1] = { 0 };
-        if (skt_len(unit))
-            memcpy(text, unit.p, skt_len(unit));
-        if (skt_len(unit) == 1)
-            text[1] = 'b';
-        return get_byte_unit(skt_span_str(text), ret_bits) ? BITS : NO_UNIT;
-    }
+    (void)drop_end(&unit, "/s"); /* may be left out */
+    if (drop_end(&unit, "bit"))
+        return get_prefix(unit, 1000, ret_bits) ? RATE_UNIT : NO_UNIT;
     if (skt_len(unit) && unit.end[-1] == 'b')
         return AMBIGUOUS;
-    if (!get_byte_unit(unit, ret_bits) || *ret_bits > 1ull << 50)
-        return NO_UNIT;
-    *ret_bits *= 8;
-    return BYTES;
+    if (!get_byte_unit(unit, &bytes) || bytes > 1ull << 50)
+        return NO_UNIT; /* in bits an exbyte does not fit scale() */
+    *ret_bits = 8 * bytes;
+    return RATE_UNIT;
 }
 
 int skt_rate_parse(const char *text, uint64_t *ret_rate, struct skt_room *why)
@@ -175,11 +184,12 @@ int skt_rate_parse(const char *text, uint64_t *ret_rate, struct skt_room *why)
     case NO_UNIT:
         return skt_refuse(
             why, -EINVAL, "rate", s, "has an unknown unit: use kbit, mbit, gbit or kB/s, MB/s, KiB/s, MiB/s");
-    case BITS:
-    case BYTES: break;
+    case RATE_UNIT: break;
     }
     if (!scale(&n, unit, UINT64_MAX - 7, &bits))
         return skt_refuse(why, -ERANGE, "rate", s, "is above 2EiB/s");
+    if (!bits && is_above_zero(&n))
+        bits = 1;
     *ret_rate = (bits + 7) / 8; /* rounded up: 0 means "no limit" in many places, and 1bit does not */
     return 0;
 }
@@ -411,7 +421,7 @@ static void put_three(struct skt_room *out, uint64_t whole, unsigned thousandths
 static void put_bytes(struct skt_room *out, uint64_t bytes, const char *per)
 {
     static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-    unsigned k = 0, shift;
+    unsigned k = 0, shift, kept; /* of the bits after the point 50 are kept, so that * 1000 does not wrap */
     uint64_t rest;
     char unit[8];
 
@@ -420,7 +430,8 @@ static void put_bytes(struct skt_room *out, uint64_t bytes, const char *per)
     shift = 10 * k;
     rest = bytes & ((1ull << shift) - 1);
     snprintf(unit, sizeof unit, "%s%s", names[k], per);
-    put_three(out, bytes >> shift, k ? (unsigned)((rest >> (shift - 10)) * 1000 >> 10) : 0, !rest, unit);
+    kept = shift < 50 ? shift : 50;
+    put_three(out, bytes >> shift, (unsigned)((rest >> (shift - kept)) * 1000 >> kept), !rest, unit);
 }
 
 void skt_put_size(struct skt_room *out, uint64_t bytes) { put_bytes(out, bytes, ""); }
