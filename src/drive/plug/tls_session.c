@@ -146,6 +146,7 @@ static const struct {
     { SSL_R_NO_SHARED_CIPHER, "no cipher in common with the peer" },
     { SSL_R_NO_APPLICATION_PROTOCOL, "no application protocol (ALPN) in common with the peer" },
     { SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the peer has no certificate, and one is demanded" },
+    { SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "the peer refused: it demands a certificate" },
     { SSL_R_UNEXPECTED_EOF_WHILE_READING, "the peer closed without saying so in TLS: data may be cut short" },
 };
 
