@@ -455,12 +455,22 @@ static void put_inet(struct skt_room *out, const struct skt_endpoint *e)
     skt_put_str(out, port);
 }
 
+/* Is the host called as a scheme is? Then "tcp:" may not be left out: "udp:80" is not port 80 of a host "udp". */
+static bool is_scheme(const char *host)
+{
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        if (*host && strlen(host) == strlen(prefixes[i]) - 1 && !strncmp(host, prefixes[i], strlen(host)))
+            return true;
+    }
+    return false;
+}
+
 void skt_put_endpoint(struct skt_room *out, const struct skt_endpoint *endpoint)
 {
     uint8_t *begin = out->p;
     char fd[16];
 
-    if (endpoint->scheme != SKT_TCP)
+    if (endpoint->scheme != SKT_TCP || is_scheme(endpoint->host))
         skt_put_str(out, prefixes[endpoint->scheme]);
     switch (endpoint->scheme) {
     case SKT_TCP:

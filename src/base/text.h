@@ -29,7 +29,7 @@ int skt_endpoint_parse(const char *text, struct skt_endpoint *ret_endpoint, stru
 /* The same where the host comes first: "HOST[:PORT]"; without a port it is `port`. */
 int skt_endpoint_parse_host(const char *text, uint16_t port, struct skt_endpoint *ret_endpoint, struct skt_room *why);
 void skt_put_endpoint(
-    struct skt_room *out, const struct skt_endpoint *endpoint); /* as parse reads it, without "tcp:" */
+    struct skt_room *out, const struct skt_endpoint *endpoint); /* as parse reads it; "tcp:" is left out */
 
 /* ---- units and ports (units.c) ---- */
 

@@ -108,7 +108,7 @@ static bool get_prefix(struct skt_span prefix, uint64_t kilo, uint64_t *ret_unit
 
     if (n && !p)
         return false;
-    for (; p && p >= letters; p--)
+    for (ptrdiff_t i = 0; p && i <= p - letters; i++)
         unit *= binary ? 1024 : kilo;
     *ret_unit = unit;
     return true;

@@ -222,6 +222,8 @@ static void endpoints_are_read_and_written(void **state)
         { "[::1]:22", SKT_TCP, "::1", 22, "[::1]:22" },
         { "[fe80::1%eth0]:22", SKT_TCP, "fe80::1%eth0", 22, "[fe80::1%eth0]:22" },
         { "tcp:example.com:1", SKT_TCP, "example.com", 1, "example.com:1" },
+        { "tcp:udp:80", SKT_TCP, "udp", 80, "tcp:udp:80" }, /* a host of that name */
+        { "udp:tcp:80", SKT_UDP, "tcp", 80, "udp:tcp:80" },
         { "udp:53", SKT_UDP, "", 53, "udp:53" },
         { "udp:[::1]:dns", SKT_UDP, "::1", 53, "udp:[::1]:53" },
         { "tls:example.com:443", SKT_TLS, "example.com", 443, "tls:example.com:443" },
