@@ -122,13 +122,16 @@ static int from_environment(struct skt_parse *p)
 
 /* ---- files ---- */
 
-/* inih's reader: the next line. Counts lines, which inih does not tell. */
+/* inih's reader: the next line. Counts lines, which inih does not tell; an indented one is no continuation here. */
 static char *next_line(char *to, int size, void *from)
 {
     struct reading *f = from;
     const uint8_t *lf = skt_len(f->text) ? memchr(f->text.p, '\n', skt_len(f->text)) : NULL;
-    size_t n = lf ? (size_t)(lf - f->text.p) + 1 : skt_len(f->text);
+    size_t n;
 
+    while (f->text.p < f->text.end && (*f->text.p == ' ' || *f->text.p == '\t'))
+        f->text.p++;
+    n = lf ? (size_t)(lf - f->text.p) + 1 : skt_len(f->text);
     if (n == 0 || f->result)
         return NULL;
     f->line++;
@@ -219,18 +222,30 @@ static int on_key(void *to, const char *section, const char *key, const char *va
     return f->result == 0;
 }
 
+static int on_any_key(void *to, const char *section, const char *key, const char *value) { return 1; }
+
+/* First whether it is such a file at all, so that the first line that is wrong is the one told. */
+static int check_syntax(struct skt_parse *p, const char *path, struct skt_span text)
+{
+    struct reading f = { .parse = p, .path = path, .text = text };
+    int wrong = ini_parse_stream(next_line, &f, on_any_key, &f);
+
+    if (f.result || !wrong)
+        return f.result;
+    return skt_cli_usage(p->cli, "%s:%d: neither [section] nor 'key = value'", path, wrong);
+}
+
 static int from_text(struct skt_parse *p, const char *path, struct skt_span text, enum skt_layer layer)
 {
-    for (int any = 0; any < 2; any++) {
-        struct reading f = { .parse = p, .path = path, .text = text, .any = any, .layer = layer };
-        int wrong = ini_parse_stream(next_line, &f, on_key, &f);
+    int r = check_syntax(p, path, text);
 
-        if (f.result)
-            return f.result;
-        if (wrong)
-            return skt_cli_usage(p->cli, "%s:%d: neither [section] nor 'key = value'", path, wrong);
+    for (int any = 0; any < 2 && r == 0; any++) {
+        struct reading f = { .parse = p, .path = path, .text = text, .any = any, .layer = layer };
+
+        (void)ini_parse_stream(next_line, &f, on_key, &f); /* what went wrong is in f */
+        r = f.result;
     }
-    return 0;
+    return r;
 }
 
 /* Bytes read, at most size; -errno. */

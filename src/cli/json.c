@@ -132,9 +132,11 @@ void skt_json_double(struct skt_json *j, const char *key, double value)
         return;
     }
     before(j, key);
-    (void)snprintf(text, sizeof text, "%.15g", value); /* as short as it can be, and exact */
-    if (strtod(text, NULL) != value)
-        (void)snprintf(text, sizeof text, "%.17g", value);
+    for (int digits = 15; digits <= 17; digits++) { /* as short as it can be, and exact */
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
     skt_sink_str(j->sink, text);
 }
 
