@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # its variables are for the runners, and theirs for it
 # lib.sh: what the runners of bench/ share; POSIX sh, sourced. A runner starts every server in turn, all in each round,
 # so that a slow minute of the machine hits all of them, and prints medians. The server has CPU 0 and the client CPU 1;
 # both live in a network namespace of their own with reno, because a congestion control that paces (bbr) costs the
