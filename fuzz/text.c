@@ -107,6 +107,27 @@ static void strangers(struct skt_span s)
     is_harmless(skt_span_of(room, (size_t)(out.p - room)));
 }
 
+/* A number as people read it, cut to three digits: what is read back is not above it. */
+static void writers(struct skt_span s)
+{
+    char text[64];
+    struct skt_room out = skt_room_of(text, sizeof text);
+    uint64_t n = skt_get_u64(&s), got;
+    skt_time time;
+
+    skt_put_size(&out, n);
+    skt_put_u8(&out, 0);
+    assert(!out.bad && !skt_size_parse(text, &got, NULL) && got <= n);
+    out = skt_room_of(text, sizeof text);
+    skt_put_time(&out, (skt_time)(n >> 2));
+    skt_put_u8(&out, 0);
+    assert(!out.bad && !skt_time_parse(text, &time, NULL) && time <= (skt_time)(n >> 2));
+    out = skt_room_of(text, sizeof text);
+    skt_put_rate(&out, n >> 4);
+    skt_put_u8(&out, 0);
+    assert(!out.bad && !skt_rate_parse(text, &got, NULL) && got <= n >> 4);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char text[TEXT_MAX + 1];
@@ -116,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > TEXT_MAX)
         return 0;
     strangers(skt_span_of(data, size));
+    writers(skt_span_of(data, size));
     memcpy(text, data, size);
     text[size] = 0;
     addresses(text, &why);
