@@ -16,11 +16,11 @@
 #endif
 
 enum {
-    TRAIN_MAX = 65507 - 20,  /* bytes of one GSO send: what an IPv6 or IPv4 datagram could carry */
-    TRAIN_SEGS = 64,         /* UDP_MAX_SEGMENTS of the kernels before 6.9 */
+    TRAIN_MAX = 65507 - 20, /* bytes of one GSO send: what an IPv6 or IPv4 datagram could carry */
+    TRAIN_SEGS = 64,        /* UDP_MAX_SEGMENTS of the kernels before 6.9 */
     READS_A_TURN = 16,
-    WAITING_MAX = 1024,      /* trains kept for a full socket; then they are dropped, as a network does */
-    PATHS_MAX = 64           /* Unix peers remembered by number, the oldest forgotten */
+    WAITING_MAX = 1024, /* trains kept for a full socket; then they are dropped, as a network does */
+    PATHS_MAX = 64      /* Unix peers remembered by number, the oldest forgotten */
 };
 
 struct train {
@@ -31,9 +31,9 @@ struct train {
 
 struct dgrams {
     bool connected, no_gso, paused;
-    uint32_t n, head;         /* trains waiting: n of them from head, a ring */
-    struct train *waiting;    /* WAITING_MAX, made when first needed */
-    uint32_t paths_n;         /* numbers given to Unix peers so far */
+    uint32_t n, head;      /* trains waiting: n of them from head, a ring */
+    struct train *waiting; /* WAITING_MAX, made when first needed */
+    uint32_t paths_n;      /* numbers given to Unix peers so far */
     struct sockaddr_un *paths;
 };
 
@@ -140,8 +140,12 @@ static bool receive(struct skt_rt *rt, struct link *l)
     } control;
     struct skt_room room;
     struct iovec iov;
-    struct msghdr msg = { .msg_name = &name.ss, .msg_namelen = sizeof name.ss, .msg_iov = &iov, .msg_iovlen = 1,
-        .msg_control = &control, .msg_controllen = sizeof control };
+    struct msghdr msg = { .msg_name = &name.ss,
+        .msg_namelen = sizeof name.ss,
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control };
     struct skt_addr peer;
     struct skt_in in = { .kind = SKT_DATA, .peer = &peer };
     ssize_t n;
@@ -227,7 +231,8 @@ static ssize_t send_piece(struct link *l, const struct skt_addr *peer, struct sk
 
 /* As much of a train as the socket takes; train->p moves. 0, or -EAGAIN. What is refused for other reasons is lost, as
  * on any network, and counted. */
-static int send_train(struct skt_rt *rt, struct link *l, const struct skt_addr *peer, struct skt_span *train, uint32_t seg)
+static int send_train(
+    struct skt_rt *rt, struct link *l, const struct skt_addr *peer, struct skt_span *train, uint32_t seg)
 {
     struct dgrams *d = l->x->dgrams;
     bool any = false;
@@ -273,8 +278,9 @@ static int keep(struct skt_rt *rt, struct link *l, const struct skt_out *out, st
         rt->stats.datagrams_lost += out->seg ? (skt_len(left) + out->seg - 1) / out->seg : 1;
         return 0;
     }
-    d->waiting[(d->head + d->n++) % WAITING_MAX] = (struct train){
-        { skt_buf_ref(buf), (uint32_t)(left.p - buf->data), (uint32_t)skt_len(left) }, out->seg, out->peer };
+    d->waiting[(d->head + d->n++) % WAITING_MAX] =
+        (struct train){ { skt_buf_ref(buf), (uint32_t)(left.p - buf->data), (uint32_t)skt_len(left) }, out->seg,
+            out->peer };
     link_want(rt, l, l->want | EPOLLOUT);
     if (!l->full) {
         l->full = true;

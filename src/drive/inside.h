@@ -12,99 +12,111 @@ enum {
     ENGINES_MAX = 16,
     EVENTS_A_TURN = 256,
     ACCEPTS_A_TURN = 64,
-    READ_MAX = 64 * 1024,          /* of one read: one per link and turn, so nobody starves */
-    BLOCK = 4 * READ_MAX,          /* counted blocks that reads and engines fill */
-    CIPHER_MAX = 32 * 1024,        /* of one read with TLS: what a session takes at once */
-    UNREAD_MAX = 64 * 1024,        /* of what an engine leaves unread; then the link is not read any more */
-    FLUSH_AT = 64 * 1024,          /* queued on one link: write now, while it is in the cache */
+    READ_MAX = 64 * 1024,   /* of one read: one per link and turn, so nobody starves */
+    BLOCK = 4 * READ_MAX,   /* counted blocks that reads and engines fill */
+    CIPHER_MAX = 32 * 1024, /* of one read with TLS: what a session takes at once */
+    UNREAD_MAX = 64 * 1024, /* of what an engine leaves unread; then the link is not read any more */
+    FLUSH_AT = 64 * 1024,   /* queued on one link: write now, while it is in the cache */
     IOV_MAX_HERE = 64,
     BACKLOG = 4096,
     LINKS_A_CHUNK = 256,
-    LINGER_MAX = 1 << 20,          /* bytes read and dropped after our close */
+    LINGER_MAX = 1 << 20, /* bytes read and dropped after our close */
 };
 #define LINGER_TIME (2 * SKT_SEC)
 #define SHAKE_TIME  (5 * SKT_SEC) /* for a PROXY header and a TLS handshake of who was accepted */
 
 enum what {
-    FREE, RESERVED, /* RESERVED: promised to an engine by out->link */
-    LISTENER, DGRAM, STREAM, OPENING, LINGERING,
+    FREE,
+    RESERVED, /* RESERVED: promised to an engine by out->link */
+    LISTENER,
+    DGRAM,
+    STREAM,
+    OPENING,
+    LINGERING,
     INNER /* the runtime's own descriptors */
 };
 
 /* The rare parts of a link: only those pay that have them. */
 struct extra {
     struct skt_tls_session *tls;
-    struct queue cipher;           /* TLS: what waits for the socket; the link's queue has the plain text */
-    struct opening *opening;       /* open.c */
-    struct move *move;             /* move.c: where this link's bytes go */
-    struct listener *listener;     /* listen.c */
-    struct dgrams *dgrams;         /* dgram.c */
-    struct skt_tap_flow *flow;     /* tap */
-    skt_link feeder;               /* the link whose move writes here */
-    struct skt_addr peer;          /* when getpeername does not know: PROXY protocol, or it is gone */
-    skt_time deadline;             /* of opening, handshake, PROXY header, lingering; 0: none */
-    uint32_t lingered;             /* bytes dropped while lingering */
-    int child;                     /* process of an exec: link */
-    bool proxy;                    /* its PROXY header has not come yet */
-    bool shaking;                  /* TLS handshake not done: the engine has not heard of the link */
+    struct queue cipher;       /* TLS: what waits for the socket; the link's queue has the plain text */
+    struct opening *opening;   /* open.c */
+    struct move *move;         /* move.c: where this link's bytes go */
+    struct listener *listener; /* listen.c */
+    struct dgrams *dgrams;     /* dgram.c */
+    struct skt_tap_flow *flow; /* tap */
+    skt_link feeder;           /* the link whose move writes here */
+    struct skt_addr peer;      /* when getpeername does not know: PROXY protocol, or it is gone */
+    skt_time deadline;         /* of opening, handshake, PROXY header, lingering; 0: none */
+    uint32_t lingered;         /* bytes dropped while lingering */
+    int child;                 /* process of an exec: link */
+    bool proxy;                /* its PROXY header has not come yet */
+    bool shaking;              /* TLS handshake not done: the engine has not heard of the link */
 };
 
 struct link {
     uint32_t slot;
-    int fd, out;                   /* out: another descriptor for writing (stdio), else fd */
+    int fd, out; /* out: another descriptor for writing (stdio), else fd */
     uint16_t gen;
     uint8_t what, engine;
-    uint16_t want, have;           /* epoll interest: wished, and told to the kernel */
-    bool polled : 1;               /* fd is in the epoll set */
+    uint16_t want, have; /* epoll interest: wished, and told to the kernel */
+    bool polled : 1;     /* fd is in the epoll set */
     bool out_polled : 1;
-    bool socket : 1;               /* else file, pipe, terminal */
-    bool always : 1;               /* a file: always ready, epoll refuses it */
+    bool socket : 1;                       /* else file, pipe, terminal */
+    bool always : 1;                       /* a file: always ready, epoll refuses it */
     bool dirty : 1, changed : 1, held : 1; /* on which list of the turn */
-    bool in_end : 1;               /* EOF or error was read */
+    bool in_end : 1;                       /* EOF or error was read */
     bool eof_told : 1;
     bool out_eof : 1, out_ended : 1; /* half-close wished; done */
-    bool closing : 1;              /* close when the queue is empty */
-    bool full : 1;                 /* FULL was told */
-    bool timed : 1;                /* has an entry in the heap */
-    bool known : 1;                /* to its engine: CLOSE is told */
-    bool gone : 1;                 /* reap it at the end of the turn */
+    bool closing : 1;                /* close when the queue is empty */
+    bool full : 1;                   /* FULL was told */
+    bool timed : 1;                  /* has an entry in the heap */
+    bool known : 1;                  /* to its engine: CLOSE is told */
+    bool gone : 1;                   /* reap it at the end of the turn */
     int16_t why;
     uint32_t idle_ms;
-    uint32_t via;                  /* the listener's slot; 0: none */
+    uint32_t via;                                            /* the listener's slot; 0: none */
     uint32_t next_dirty, next_held, next_changed, next_gone; /* slots */
-    skt_time heard;                /* last byte in either direction */
-    struct slice rest;             /* what the engine left unread */
+    skt_time heard;                                          /* last byte in either direction */
+    struct slice rest;                                       /* what the engine left unread */
     struct queue queue;
-    struct extra *x;               /* NULL for most */
+    struct extra *x; /* NULL for most */
 };
 
-struct block { struct skt_buf *buf; uint32_t off; };
+struct block {
+    struct skt_buf *buf;
+    uint32_t off;
+};
 
 struct skt_rt {
     struct skt_rt_conf conf;
     int epoll, stop_fd, spare_fd;
     skt_time now, wall_offset;
-    struct { struct skt_engine engine; struct skt_open_conf open; bool active; } engines[ENGINES_MAX];
+    struct {
+        struct skt_engine engine;
+        struct skt_open_conf open;
+        bool active;
+    } engines[ENGINES_MAX];
     int n_engines;
-    struct link **chunks;          /* LINKS_A_CHUNK each, made when needed */
+    struct link **chunks;                        /* LINKS_A_CHUNK each, made when needed */
     uint32_t n_slots, n_links, free_head, fresh; /* slots from 1; free_head: a slot, its next in next_dirty */
-    uint32_t dirty, held, changed, gone; /* lists of the turn */
-    struct block in, out;          /* where reads land, where engines write */
+    uint32_t dirty, held, changed, gone;         /* lists of the turn */
+    struct block in, out;                        /* where reads land, where engines write */
     struct skt_buf *spare_blocks[4];
     int n_spare_blocks;
     struct skt_heap timers;
     struct skt_dns *dns;
     uint32_t dns_slot;
     struct skt_rt_stats stats;
-    int pipes[4][2];               /* spare pipes for splice */
+    int pipes[4][2]; /* spare pipes for splice */
     int n_pipes;
-    int children[64];              /* processes to be reaped */
-    bool again;                    /* do not sleep: something can go on at once */
+    int children[64]; /* processes to be reaped */
+    bool again;       /* do not sleep: something can go on at once */
     bool pumping, turns_done;
-    uint32_t always[8];            /* slots of files: always ready */
+    uint32_t always[8]; /* slots of files: always ready */
     int n_always;
     atomic_bool stopped;
-    char why_of[512];              /* of the link that failed last: link.c */
+    char why_of[512]; /* of the link that failed last: link.c */
     skt_link why_link;
 };
 
@@ -113,11 +125,11 @@ struct link *link_of(struct skt_rt *rt, skt_link id); /* NULL: stale */
 struct link *link_at(const struct skt_rt *rt, uint32_t slot);
 skt_link link_id(const struct link *l);
 int link_new(struct skt_rt *rt, int engine, enum what what, struct link **ret_link); /* -ENOSPC, -ENOMEM */
-skt_link link_reserve(struct skt_rt *rt); /* for out->link; 0: none */
-struct link *link_claim(struct skt_rt *rt, skt_link id); /* of a reserved one, else NULL */
-struct extra *link_extra(struct link *l); /* made when missing; NULL: out of memory */
+skt_link link_reserve(struct skt_rt *rt);                                            /* for out->link; 0: none */
+struct link *link_claim(struct skt_rt *rt, skt_link id);                             /* of a reserved one, else NULL */
+struct extra *link_extra(struct link *l);                   /* made when missing; NULL: out of memory */
 void link_gone(struct skt_rt *rt, struct link *l, int why); /* say CLOSE, close, free at the end of the turn */
-void link_reap_next(struct skt_rt *rt); /* frees what is gone */
+void link_reap_next(struct skt_rt *rt);                     /* frees what is gone */
 void link_free(struct skt_rt *rt, struct link *l);
 void link_want(struct skt_rt *rt, struct link *l, unsigned events); /* EPOLLIN, EPOLLOUT */
 void link_wants_apply(struct skt_rt *rt);
@@ -128,7 +140,7 @@ void link_timers_due(struct skt_rt *rt);
 void link_why(struct skt_rt *rt, const struct link *l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* rt.c: engines */
-int rt_dns(struct skt_rt *rt); /* the resolver, started when first needed */
+int rt_dns(struct skt_rt *rt);                                   /* the resolver, started when first needed */
 void tell(struct skt_rt *rt, struct link *l, struct skt_in *in); /* recv, then every send */
 void tell_kind(struct skt_rt *rt, struct link *l, enum skt_kind kind, int why);
 int block_room(struct skt_rt *rt, struct block *b, size_t n, struct skt_room *ret_room);
@@ -140,9 +152,9 @@ void stream_event(struct skt_rt *rt, struct link *l, unsigned events);
 int stream_add(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct skt_span bytes);
 void stream_flush(struct skt_rt *rt, struct link *l);
 void stream_offer(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct skt_span bytes);
-void stream_ended(struct skt_rt *rt, struct link *l); /* no byte follows */
-void stream_secured(struct skt_rt *rt, struct link *l); /* the TLS handshake is done */
-void stream_again(struct skt_rt *rt, struct link *l); /* offer what was held */
+void stream_ended(struct skt_rt *rt, struct link *l);          /* no byte follows */
+void stream_secured(struct skt_rt *rt, struct link *l);        /* the TLS handshake is done */
+void stream_again(struct skt_rt *rt, struct link *l);          /* offer what was held */
 void stream_close(struct skt_rt *rt, struct link *l, int why); /* the engine wishes it */
 
 /* tlslink.c: the filter between stream and socket */
@@ -154,7 +166,8 @@ void tlslink_ended(struct skt_rt *rt, struct link *l);
 /* dgram.c */
 int dgram_start(struct skt_rt *rt, struct link *l);
 void dgram_event(struct skt_rt *rt, struct link *l, unsigned events);
-int dgram_send(struct skt_rt *rt, struct link *l, const struct skt_out *out, struct skt_buf *buf, struct skt_span bytes);
+int dgram_send(
+    struct skt_rt *rt, struct link *l, const struct skt_out *out, struct skt_buf *buf, struct skt_span bytes);
 void dgram_again(struct skt_rt *rt, struct link *l);
 void dgram_flush(struct skt_rt *rt, struct link *l);
 void dgram_free(struct extra *x);
@@ -192,7 +205,10 @@ void tapped_datagram(
     struct skt_rt *rt, struct link *l, bool sent, const struct skt_addr *peer, struct skt_span train, uint32_t seg);
 
 /* sock.c: addresses and options */
-struct sock_name { struct sockaddr_storage ss; socklen_t len; };
+struct sock_name {
+    struct sockaddr_storage ss;
+    socklen_t len;
+};
 void sock_of_addr(const struct skt_addr *addr, struct sock_name *ret_name);
 struct skt_addr sock_addr(const struct sockaddr_storage *ss, socklen_t len);
 int sock_unix(const char *path, struct sock_name *ret_name);

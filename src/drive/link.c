@@ -15,10 +15,7 @@
 
 enum { CHUNK = LINKS_A_CHUNK, GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1 };
 
-struct link *link_at(const struct skt_rt *rt, uint32_t slot)
-{
-    return &rt->chunks[slot / CHUNK][slot % CHUNK];
-}
+struct link *link_at(const struct skt_rt *rt, uint32_t slot) { return &rt->chunks[slot / CHUNK][slot % CHUNK]; }
 
 struct link *link_of(struct skt_rt *rt, skt_link id)
 {
@@ -133,8 +130,7 @@ static void poll_set(struct skt_rt *rt, struct link *l, int fd, bool *polled, un
     else if (errno == EPERM && rt->n_always < (int)(sizeof rt->always / sizeof *rt->always)) {
         l->always = true; /* a regular file: ready whenever asked */
         rt->always[rt->n_always++] = l->slot;
-    }
-    else
+    } else
         link_gone(rt, l, -errno);
 }
 
@@ -225,8 +221,11 @@ static void expired(struct skt_rt *rt, struct link *l)
     }
     if (l->what == STREAM && !(l->x && l->x->deadline))
         rt->stats.dropped_idle++;
-    link_why(rt, l, "%s", l->what == OPENING ? "no connection in time" : l->x && l->x->proxy ? "no PROXY header in time"
-        : l->x && l->x->shaking ? "no TLS handshake in time" : "silent for too long");
+    link_why(rt, l, "%s",
+        l->what == OPENING      ? "no connection in time"
+        : l->x && l->x->proxy   ? "no PROXY header in time"
+        : l->x && l->x->shaking ? "no TLS handshake in time"
+                                : "silent for too long");
     link_gone(rt, l, -ETIMEDOUT);
 }
 

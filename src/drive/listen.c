@@ -19,9 +19,9 @@
 struct listener {
     struct skt_listen_conf conf;
     uint32_t conns;
-    bool check_here;        /* bound to every address: a peer on this host shows only at accept */
-    bool paused;            /* at max_conns, conf.wait */
-    char path[sizeof ((struct sockaddr_un *)0)->sun_path]; /* Unix: unlinked at the end; "": none */
+    bool check_here; /* bound to every address: a peer on this host shows only at accept */
+    bool paused;     /* at max_conns, conf.wait */
+    char path[sizeof((struct sockaddr_un *)0)->sun_path]; /* Unix: unlinked at the end; "": none */
 };
 
 /* --- bind --- */
@@ -184,7 +184,8 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
     return 0;
 }
 
-int skt_rt_listen(struct skt_rt *rt, int engine, const char *where, const struct skt_listen_conf *conf, skt_link *ret_link)
+int skt_rt_listen(
+    struct skt_rt *rt, int engine, const char *where, const struct skt_listen_conf *conf, skt_link *ret_link)
 {
     struct skt_endpoint e;
     struct skt_room why = skt_room_of(rt->why_of, sizeof rt->why_of - 1);

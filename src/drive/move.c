@@ -13,8 +13,8 @@
 
 enum {
     PIPE_SIZE = 1 << 20,
-    STEP = 1 << 20,  /* bytes of one call */
-    STEPS = 4        /* calls a turn: others want their turn, too */
+    STEP = 1 << 20, /* bytes of one call */
+    STEPS = 4       /* calls a turn: others want their turn, too */
 };
 
 enum how { COPY, SENDFILE, SPLICE, SPLICE_TWICE };
@@ -22,10 +22,10 @@ enum how { COPY, SENDFILE, SPLICE, SPLICE_TWICE };
 struct move {
     skt_link to;
     enum how how;
-    uint64_t left;   /* UINT64_MAX: until the end */
-    int pipe[2];     /* SPLICE_TWICE; -1 */
-    size_t in_pipe;  /* bytes */
-    bool ended;      /* the source; the pipe may still hold something */
+    uint64_t left;  /* UINT64_MAX: until the end */
+    int pipe[2];    /* SPLICE_TWICE; -1 */
+    size_t in_pipe; /* bytes */
+    bool ended;     /* the source; the pipe may still hold something */
 };
 
 static mode_t kind_of(int fd)
@@ -223,9 +223,7 @@ static ssize_t once(struct skt_rt *rt, struct move *m, struct link *from, struct
         r = r < 0 ? -errno : r;
         *ret_source = false;
         return r;
-    case SPLICE:
-        r = splice_some(from->fd, to->out, n);
-        return r == -EAGAIN ? not_ready(to, ret_source) : r;
+    case SPLICE: r = splice_some(from->fd, to->out, n); return r == -EAGAIN ? not_ready(to, ret_source) : r;
     case SPLICE_TWICE: return splice_twice(m, from, to, n, ret_source);
     }
     return -EINVAL;
@@ -275,7 +273,8 @@ void move_step(struct skt_rt *rt, struct link *from)
         r = once(rt, m, from, to, &source);
         if (r == -EINTR)
             continue;
-        if (r == -EINVAL && m->how != COPY && !moved && !m->in_pipe) { /* these two cannot: a file opened to append, ... */
+        if (r == -EINVAL && m->how != COPY && !moved &&
+            !m->in_pipe) { /* these two cannot: a file opened to append, ... */
             m->how = COPY;
             continue;
         }

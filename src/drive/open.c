@@ -23,9 +23,9 @@ struct opening {
     enum step step;
     struct skt_endpoint to;
     struct skt_tls *tls;
-    char *command;           /* EXEC; owned */
-    char source[300];        /* "": any */
-    skt_time wake;           /* step again then */
+    char *command;    /* EXEC; owned */
+    char source[300]; /* "": any */
+    skt_time wake;    /* step again then */
     struct skt_eyeballs eyes;
     int fds[SKT_EYEBALLS_MAX]; /* of attempts under way; -1 */
 };
@@ -57,7 +57,8 @@ int open_start(struct skt_rt *rt, struct link *l, const char *where, const struc
         return -ENOMEM;
     if (o->to.scheme == SKT_TLS && !conf->tls)
         return bad_text(rt, l, "a tls: address needs TLS to be set up");
-    o->tls = o->to.scheme == SKT_TLS || (conf->tls && o->to.scheme != SKT_UDP && o->to.scheme != SKT_EXEC) ? conf->tls : NULL;
+    o->tls = o->to.scheme == SKT_TLS || (conf->tls && o->to.scheme != SKT_UDP && o->to.scheme != SKT_EXEC) ? conf->tls
+                                                                                                           : NULL;
     if (conf->source)
         snprintf(o->source, sizeof o->source, "%s", conf->source);
     l->idle_ms = (uint32_t)(conf->idle / SKT_MS);

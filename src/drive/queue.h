@@ -11,11 +11,11 @@ struct slice {
 };
 
 struct queue {
-    struct slice one;    /* the oldest, when more is NULL */
-    struct slice *more;  /* all of them, from head; grows to QUEUE_SLICES_MAX */
-    uint32_t head, n;    /* slices: n of them */
-    uint32_t room;       /* of more */
-    uint32_t bytes;      /* sum of len */
+    struct slice one;   /* the oldest, when more is NULL */
+    struct slice *more; /* all of them, from head; grows to QUEUE_SLICES_MAX */
+    uint32_t head, n;   /* slices: n of them */
+    uint32_t room;      /* of more */
+    uint32_t bytes;     /* sum of len */
 };
 enum { QUEUE_SLICES_MAX = 16384 };
 

@@ -51,10 +51,7 @@ int block_room(struct skt_rt *rt, struct block *b, size_t n, struct skt_room *re
     return 0;
 }
 
-void block_used(struct block *b, const uint8_t *end)
-{
-    b->off = (uint32_t)(end - b->buf->data);
-}
+void block_used(struct block *b, const uint8_t *end) { b->off = (uint32_t)(end - b->buf->data); }
 
 /* --- engines --- */
 
@@ -496,7 +493,4 @@ int skt_rt_peer(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr)
     return ret_addr->family == SKT_NOWHERE ? -ENOTCONN : 0;
 }
 
-const char *skt_rt_why(struct skt_rt *rt, skt_link link)
-{
-    return rt->why_link == link ? rt->why_of : "";
-}
+const char *skt_rt_why(struct skt_rt *rt, skt_link link) { return rt->why_link == link ? rt->why_of : ""; }

@@ -91,8 +91,8 @@ static int keep_rest(struct link *l, struct skt_buf *buf, struct skt_span left)
 
 static void ended(struct skt_rt *rt, struct link *l)
 {
-    struct skt_in in = { .kind = SKT_EOF, .data = l->rest.buf
-        ? skt_span_of(l->rest.buf->data + l->rest.off, l->rest.len) : (struct skt_span){ 0 } };
+    struct skt_in in = { .kind = SKT_EOF,
+        .data = l->rest.buf ? skt_span_of(l->rest.buf->data + l->rest.off, l->rest.len) : (struct skt_span){ 0 } };
 
     if (l->why) { /* a write had failed: this is the rest of the story */
         link_gone(rt, l, l->why);
@@ -233,7 +233,8 @@ void stream_event(struct skt_rt *rt, struct link *l, unsigned events)
         linger(rt, l);
         return;
     }
-    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) { /* before any write: a reset link must not be written to again and again */
+    if (events &
+        (EPOLLIN | EPOLLHUP | EPOLLERR)) { /* before any write: a reset link must not be written to again and again */
         if (l->want & EPOLLIN && l->x && l->x->move)
             move_step(rt, l);
         else if (l->want & EPOLLIN)
@@ -419,4 +420,3 @@ void stream_close(struct skt_rt *rt, struct link *l, int why)
         l->out_eof = true; /* says close_notify */
     link_dirty(rt, l);
 }
-

@@ -78,8 +78,8 @@ void tapped_close(struct skt_rt *rt, struct link *l, int why)
         skt_tap_stream_close(rt->conf.tap, rt->now, flow, why == -ECONNRESET ? SKT_TAP_IN : SKT_TAP_OUT, why < 0);
 }
 
-void tapped_datagram(struct skt_rt *rt, struct link *l, bool sent, const struct skt_addr *peer, struct skt_span train,
-    uint32_t seg)
+void tapped_datagram(
+    struct skt_rt *rt, struct link *l, bool sent, const struct skt_addr *peer, struct skt_span train, uint32_t seg)
 {
     struct skt_addr local;
 

@@ -3,7 +3,9 @@
 
 /* proxy: the PROXY protocol (haproxy doc/proxy-protocol.txt), versions 1 (text) and 2 (binary): whose connection it
  * really is, said in front of the stream by whoever relays it. */
-enum { SKT_PROXY_MAX = 536 }; /* bytes of the longest header we take: version 2 with a full TCP option's worth of TLVs */
+enum {
+    SKT_PROXY_MAX = 536
+}; /* bytes of the longest header we take: version 2 with a full TCP option's worth of TLVs */
 
 /* Takes one header. 0: *in is behind it; *peer and *ret_to are set, or (UNKNOWN, LOCAL) left as they are.
  * -EAGAIN: not whole yet; -EBADMSG: not a header, or longer than SKT_PROXY_MAX. */
