@@ -24,11 +24,11 @@ struct binding {
 
 static bool is_dgram(const struct binding *b) { return b->to.scheme == SKT_UDP || b->to.scheme == SKT_UNIXGRAM; }
 
+static bool is_full(int why) { return why == -EMFILE || why == -ENFILE; }
+
 static int fail(const struct binding *b, enum skt_stage stage, int why, const struct skt_addr *at)
 {
-    bool full = why == -EMFILE || why == -ENFILE;
-
-    return net_err(b->err, full ? SKT_AT_LIMIT : stage, why, at, b->what, NULL);
+    return net_err(b->err, is_full(why) ? SKT_AT_LIMIT : stage, why, at, b->what, NULL);
 }
 
 /* ---- where ---- */
@@ -241,17 +241,20 @@ static bool is_passing(int error)
 
 static int accept_fd(struct skt_sock *l, skt_time deadline)
 {
-    for (;;) {
+    for (bool waited = false;;) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), r = fd < 0 ? -errno : 0;
 
         if (fd >= 0)
             return fd;
         if (atomic_load(&l->stopped))
             return -ECANCELED;
-        if (r == -EAGAIN)
+        /* The kernel wants a descriptor before it looks for a peer: EMFILE does not mean that there is one. */
+        if (r == -EAGAIN || (is_full(r) && !waited)) {
             r = net_wait(l, POLLIN, deadline);
-        else if (is_passing(-r))
+            waited = true;
+        } else if (is_passing(-r)) {
             r = 0;
+        }
         if (r)
             return r;
     }
@@ -265,7 +268,7 @@ int skt_accept(struct skt_sock *l, skt_time deadline, struct skt_sock **ret_sock
     if (!l->listener) /* EOPNOTSUPP of accept would look like a peer's bad luck */
         return net_fail(l, SKT_AT_ACCEPT, -EINVAL, "not a listener");
     fd = accept_fd(l, deadline);
-    if (fd == -EMFILE || fd == -ENFILE) {
+    if (is_full(fd)) {
         turn_away(l);
         return net_fail(l, SKT_AT_LIMIT, fd, NULL);
     }

@@ -224,7 +224,8 @@ static int run(struct race *race, skt_time deadline, uint32_t *ret_i)
 static int source_parse(const char *text, struct skt_addr *ret_source)
 {
     struct skt_addr addr = { .family = SKT_NOWHERE };
-    int r = text[0] == ':' ? skt_port_parse(text + 1, &addr.port, NULL) : skt_addr_parse(text, &addr);
+    bool port_only = text[0] == ':' && text[1] != ':';
+    int r = port_only ? skt_port_parse(text + 1, &addr.port, NULL) : skt_addr_parse(text, &addr);
 
     if (!r)
         *ret_source = addr;

@@ -1,0 +1,583 @@
+/* drive/netio.c: bytes, lines, characters and datagrams; every deadline holds. */
+#include "netpair.h"
+
+#include "base/utf8.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+enum { MIB = 1024 * 1024 };
+
+static struct skt_span text_of(const char *text) { return skt_span_str(text); }
+
+/* What a thread of the test does with its end. */
+static pthread_t in_thread(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+    return thread;
+}
+
+/* ---- whole and in order ---- */
+
+struct bulk {
+    struct skt_sock *sock;
+    uint8_t *bytes;
+    int r;
+};
+
+/* Keeps all of it, then sends it back. */
+static void *give_back(void *arg)
+{
+    struct bulk *b = arg;
+    struct skt_room into = skt_room_of(b->bytes, MIB);
+
+    b->r = skt_recv_exact(b->sock, &into, SOON);
+    if (b->r > 0)
+        b->r = skt_send_all(b->sock, skt_span_of(b->bytes, MIB), SOON);
+    if (!b->r)
+        b->r = skt_send_end(b->sock, SOON);
+    return NULL;
+}
+
+static void *send_bulk(void *arg)
+{
+    struct bulk *b = arg;
+
+    b->r = skt_send_all(b->sock, skt_span_of(b->bytes, MIB), SOON);
+    return NULL;
+}
+
+static void a_mebibyte_goes_both_ways_whole(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        struct pair p = pair_on(i ? own("unix:") : "0");
+        uint8_t *sent = malloc(MIB), *got = malloc(MIB);
+        struct bulk b = { .sock = p.server, .bytes = malloc(MIB) };
+        struct skt_room into = skt_room_of(got, MIB);
+        struct skt_span rest;
+        pthread_t peer = in_thread(give_back, &b);
+
+        for (uint32_t k = 0; k < MIB; k++)
+            sent[k] = (uint8_t)(k * 2654435761u >> 24);
+        assert_int_equal(skt_send_all(p.client, skt_span_of(sent, MIB), SOON), 0);
+        assert_int_equal(skt_recv_exact(p.client, &into, SOON), 1);
+        pthread_join(peer, NULL);
+        assert_int_equal(b.r, 0);
+        assert_memory_equal(sent, got, MIB);
+        assert_int_equal(skt_recv(p.client, &rest, SOON), 0);
+        free(sent);
+        free(got);
+        free(b.bytes);
+        pair_close(&p);
+    }
+}
+
+static void parts_arrive_as_one(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_span got, many[17] = { { 0 } };
+    struct skt_span parts[] = { text_of("Server received: "), text_of(""), text_of("hi"), text_of("\n") };
+
+    assert_int_equal(skt_send_parts(p.client, parts, 4, SOON), 0);
+    assert_int_equal(skt_recv(p.server, &got, SOON), 1);
+    assert_true(skt_span_is(got, "Server received: hi\n"));
+    assert_int_equal(skt_send_parts(p.client, many, 17, SOON), -EINVAL);
+    failed_at(skt_sock_err(p.client), SKT_AT_LIMIT, EINVAL);
+    pair_close(&p);
+}
+
+/* Parts larger than what the socket takes at once are cut anywhere, also inside a part. */
+static void *drain(void *arg)
+{
+    struct bulk *b = arg;
+    struct skt_room into = skt_room_of(b->bytes, 3 * MIB);
+
+    b->r = skt_recv_exact(b->sock, &into, SOON);
+    return NULL;
+}
+
+static void long_parts_arrive_whole(void **state)
+{
+    struct pair p = pair_on("0");
+    uint8_t *sent = malloc(3 * MIB), *got = malloc(3 * MIB);
+    struct skt_span parts[] = { skt_span_of(sent, 1), skt_span_of(sent + 1, 2 * MIB),
+        skt_span_of(sent + 1 + 2 * MIB, MIB - 1) };
+    struct bulk b = { .sock = p.server, .bytes = got };
+    pthread_t peer = in_thread(drain, &b);
+
+    for (uint32_t k = 0; k < 3 * MIB; k++)
+        sent[k] = (uint8_t)(k * 2654435761u >> 24);
+    assert_int_equal(skt_send_parts(p.client, parts, 3, SOON), 0);
+    pthread_join(peer, NULL);
+    assert_int_equal(b.r, 1);
+    assert_memory_equal(sent, got, 3 * MIB);
+    free(sent);
+    free(got);
+    pair_close(&p);
+}
+
+/* ---- ends ---- */
+
+static void after_a_half_close_the_answer_still_comes(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_span got;
+
+    assert_int_equal(skt_send_all(p.client, text_of("question"), SOON), 0);
+    assert_int_equal(skt_send_end(p.client, SOON), 0);
+    assert_int_equal(skt_recv(p.server, &got, SOON), 1);
+    assert_true(skt_span_is(got, "question"));
+    assert_int_equal(skt_recv(p.server, &got, SOON), 0);
+    assert_int_equal(skt_recv(p.server, &got, SOON), 0); /* and again */
+    assert_int_equal(skt_send_all(p.server, text_of("answer"), SOON), 0);
+    assert_int_equal(skt_recv(p.client, &got, SOON), 1);
+    assert_true(skt_span_is(got, "answer"));
+    assert_int_equal(skt_send_all(p.client, text_of("more"), SOON), -EPIPE);
+    pair_close(&p);
+}
+
+static void a_reset_is_told_as_one(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_span got;
+
+    assert_int_equal(skt_send_all(p.client, text_of("unread"), SOON), 0);
+    usleep(20000);
+    skt_sock_close(p.server); /* with bytes unread: a reset */
+    p.server = NULL;
+    assert_int_equal(skt_recv(p.client, &got, SOON), -ECONNRESET);
+    failed_at(skt_sock_err(p.client), SKT_AT_RECV, ECONNRESET);
+    assert_non_null(strstr(skt_sock_err(p.client)->text, skt_sock_peer(p.client)));
+    pair_close(&p);
+}
+
+static void *finish(void *arg)
+{
+    struct skt_sock *s = arg;
+
+    skt_sock_finish(s, SOON);
+    skt_sock_close(s);
+    return NULL;
+}
+
+/* The same with skt_sock_finish: the client's bytes stay unread, yet the answer arrives, and no reset. */
+static void after_finish_the_last_words_arrive(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_span got;
+    pthread_t peer;
+
+    assert_int_equal(skt_send_all(p.client, text_of("unread"), SOON), 0);
+    assert_int_equal(skt_send_all(p.server, text_of("Hello from server"), SOON), 0);
+    peer = in_thread(finish, p.server);
+    p.server = NULL;
+    usleep(50000);
+    assert_int_equal(skt_send_all(p.client, text_of("more unread"), SOON), 0);
+    assert_int_equal(skt_recv(p.client, &got, SOON), 1);
+    assert_true(skt_span_is(got, "Hello from server"));
+    assert_int_equal(skt_recv(p.client, &got, SOON), 0);
+    skt_sock_close(p.client);
+    p.client = NULL;
+    pthread_join(peer, NULL);
+    pair_close(&p);
+}
+
+static void finish_waits_until_its_deadline_only(void **state)
+{
+    struct pair p = pair_on("0");
+    struct stopwatch w = start_watch();
+
+    skt_sock_finish(p.server, skt_in(150 * SKT_MS));
+    took(w, 150 * SKT_MS);
+    pair_close(&p);
+}
+
+/* The default action of SIGPIPE would end this program. */
+static void sending_to_nobody_raises_no_signal(void **state)
+{
+    struct pair p = pair_on(own("unix:"));
+
+    skt_sock_close(p.server);
+    p.server = NULL;
+    assert_int_equal(skt_send_all(p.client, text_of("x"), SOON), -EPIPE);
+    failed_at(skt_sock_err(p.client), SKT_AT_SEND, EPIPE);
+    pair_close(&p);
+}
+
+/* ---- deadlines ---- */
+
+static void receiving_ends_at_the_deadline(void **state)
+{
+    struct pair p = pair_on("0");
+    struct stopwatch w = start_watch();
+    struct skt_span got;
+
+    assert_int_equal(skt_recv(p.client, &got, skt_in(200 * SKT_MS)), -ETIMEDOUT);
+    took(w, 200 * SKT_MS);
+    failed_at(skt_sock_err(p.client), SKT_AT_RECV, ETIMEDOUT);
+    w = start_watch();
+    assert_int_equal(skt_recv(p.client, &got, 0), -ETIMEDOUT);
+    took(w, 0);
+    assert_int_equal(skt_send_all(p.server, text_of("x"), SOON), 0); /* and it is usable as before */
+    assert_int_equal(skt_recv(p.client, &got, SOON), 1);
+    pair_close(&p);
+}
+
+static void sending_ends_at_the_deadline_when_nobody_reads(void **state)
+{
+    struct pair p = pair_on("0");
+    uint8_t *bytes = calloc(16, MIB);
+    struct stopwatch w = start_watch();
+
+    assert_int_equal(skt_send_all(p.client, skt_span_of(bytes, 16 * MIB), skt_in(300 * SKT_MS)), -ETIMEDOUT);
+    took(w, 300 * SKT_MS);
+    failed_at(skt_sock_err(p.client), SKT_AT_SEND, ETIMEDOUT);
+    free(bytes);
+    pair_close(&p);
+}
+
+static void *drip(void *arg)
+{
+    for (int i = 0; i < 60; i++) {
+        if (skt_send_all(arg, text_of("x"), SOON))
+            break;
+        usleep(10000);
+    }
+    return NULL;
+}
+
+/* A time-out per read would never end here. */
+static void a_peer_that_drips_does_not_move_the_deadline(void **state)
+{
+    struct pair p = pair_on("0");
+    uint8_t bytes[1000];
+    struct skt_room into = skt_room_of(bytes, sizeof bytes);
+    struct skt_span line;
+    struct stopwatch w = start_watch();
+    pthread_t peer = in_thread(drip, p.server);
+
+    assert_int_equal(skt_recv_line(p.client, &line, skt_in(150 * SKT_MS)), -ETIMEDOUT);
+    took(w, 150 * SKT_MS);
+    w = start_watch();
+    assert_int_equal(skt_recv_exact(p.client, &into, skt_in(150 * SKT_MS)), -ETIMEDOUT);
+    took(w, 150 * SKT_MS);
+    assert_true(into.p > bytes); /* what came is there */
+    skt_sock_stop(p.server);
+    pthread_join(peer, NULL);
+    pair_close(&p);
+}
+
+static void nothing(int signal) {}
+
+static void signals_do_not_move_the_deadline(void **state)
+{
+    struct pair p = pair_on("0");
+    const struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0, 0 }, { 0, 0 } };
+    struct sigaction act = { .sa_handler = nothing }, was;
+    struct stopwatch w = start_watch();
+    struct skt_span got;
+
+    sigaction(SIGALRM, &act, &was);
+    setitimer(ITIMER_REAL, &often, NULL);
+    assert_int_equal(skt_recv(p.client, &got, skt_in(200 * SKT_MS)), -ETIMEDOUT);
+    took(w, 200 * SKT_MS);
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &was, NULL);
+    pair_close(&p);
+}
+
+/* ---- text ---- */
+
+/* A defect of the tutorials: recv(1024).decode() breaks a character at the edge of a buffer. */
+static void no_character_is_cut_at_a_buffers_edge(void **state)
+{
+    struct pair p = pair_on(own("unix:"));
+    enum { N = 66000 };
+    uint8_t *sent = malloc(N), *got = malloc(N);
+    struct skt_room into = skt_room_of(got, N);
+    struct skt_span piece;
+
+    sent[0] = 'a'; /* from here on 3 bytes a character: no power of two ends between two of them */
+    for (int i = 1; i + 3 <= N; i += 3)
+        memcpy(sent + i, "\xe2\x82\xac", 3);
+    sent[N - 2] = sent[N - 1] = 'z';
+    for (int i = 0; i < N; i += N / 3)
+        assert_int_equal(skt_send_all(p.client, skt_span_of(sent + i, N / 3), SOON), 0);
+    assert_int_equal(skt_send_end(p.client, SOON), 0);
+    while (skt_recv_text(p.server, &piece, SOON) > 0) {
+        assert_true(skt_utf8_valid(piece));
+        skt_put(&into, piece);
+    }
+    assert_int_equal(into.p - got, N);
+    assert_memory_equal(sent, got, N);
+    free(sent);
+    free(got);
+    pair_close(&p);
+}
+
+static void a_character_in_pieces_comes_when_it_is_whole(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_span got;
+
+    assert_int_equal(skt_send_all(p.client, text_of("n\xc3"), SOON), 0);
+    assert_int_equal(skt_recv_text(p.server, &got, SOON), 1);
+    assert_true(skt_span_is(got, "n"));
+    assert_int_equal(skt_recv_text(p.server, &got, skt_in(50 * SKT_MS)), -ETIMEDOUT);
+    assert_int_equal(skt_send_all(p.client, text_of("\xa9\xe2\x82"), SOON), 0);
+    assert_int_equal(skt_recv_text(p.server, &got, SOON), 1);
+    assert_true(skt_span_is(got, "\xc3\xa9"));
+    assert_int_equal(skt_send_end(p.client, SOON), 0); /* what never becomes whole is not kept back for ever */
+    assert_int_equal(skt_recv_text(p.server, &got, SOON), 1);
+    assert_true(skt_span_is(got, "\xe2\x82"));
+    assert_int_equal(skt_recv_text(p.server, &got, SOON), 0);
+    pair_close(&p);
+}
+
+static void wants_line(struct skt_sock *s, const char *want)
+{
+    struct skt_span line;
+
+    assert_int_equal(skt_recv_line(s, &line, SOON), 1);
+    if (!skt_span_is(line, want))
+        fail_msg("'%.*s' instead of '%s'", (int)skt_len(line), (const char *)line.p, want);
+}
+
+/* The other defect: a segment taken for a message. Lines are what was sent, however they travelled. */
+static void lines_are_lines_however_they_travel(void **state)
+{
+    static const char text[] = "one\r\n\ntwo\xe2\x82\xac\nthr\ree\nno end";
+
+    for (size_t cut = 1; cut <= sizeof text; cut += 4) {
+        struct pair p = pair_on("0");
+
+        for (size_t i = 0; i < sizeof text - 1; i += cut) {
+            size_t n = sizeof text - 1 - i < cut ? sizeof text - 1 - i : cut;
+
+            assert_int_equal(skt_send_all(p.client, skt_span_of(text + i, n), SOON), 0);
+        }
+        assert_int_equal(skt_send_end(p.client, SOON), 0);
+        wants_line(p.server, "one");
+        wants_line(p.server, "");
+        wants_line(p.server, "two\xe2\x82\xac");
+        wants_line(p.server, "thr\ree");
+        wants_line(p.server, "no end");
+        assert_int_equal(skt_recv_line(p.server, &(struct skt_span){ 0 }, SOON), 0);
+        pair_close(&p);
+    }
+}
+
+static void half_a_line_waits_for_its_rest(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_span line;
+
+    assert_int_equal(skt_send_all(p.client, text_of("hal"), SOON), 0);
+    assert_int_equal(skt_recv_line(p.server, &line, skt_in(50 * SKT_MS)), -ETIMEDOUT);
+    assert_int_equal(skt_send_all(p.client, text_of("f\nnext"), SOON), 0);
+    wants_line(p.server, "half");
+    assert_int_equal(skt_recv(p.server, &line, SOON), 1); /* and the other calls find what lines have left */
+    assert_true(skt_span_is(line, "next"));
+    pair_close(&p);
+}
+
+static void a_line_may_be_as_long_as_its_limit_and_no_longer(void **state)
+{
+    static const char *const good[] = { "12345678\n", "12345678\r\n", "1234567\r\n" };
+    struct skt_span line;
+
+    for (int i = 0; i < 3; i++) {
+        struct pair p = pair_on("0");
+
+        assert_int_equal(skt_sock_set(p.server, SKT_SO_LINE_MAX, 8), 0);
+        for (const char *c = good[i]; *c; c++) /* the limit does not depend on where the segments end */
+            assert_int_equal(skt_send_all(p.client, skt_span_of(c, 1), SOON), 0);
+        wants_line(p.server, i == 2 ? "1234567" : "12345678");
+        assert_int_equal(skt_send_all(p.client, text_of("123456789"), SOON), 0);
+        assert_int_equal(
+            skt_recv_line(p.server, &line, skt_in(50 * SKT_MS)), -ETIMEDOUT); /* if a CR were next... no: */
+        assert_int_equal(skt_send_all(p.client, text_of("0"), SOON), 0);
+        assert_int_equal(skt_recv_line(p.server, &line, SOON), -EMSGSIZE);
+        failed_at(skt_sock_err(p.server), SKT_AT_LIMIT, EMSGSIZE);
+        pair_close(&p);
+    }
+}
+
+static void the_longest_line_comes_whole(void **state)
+{
+    struct pair p = pair_on("0");
+    struct bulk b = { .sock = p.client, .bytes = calloc(1, MIB) };
+    struct skt_span line;
+    pthread_t sender;
+
+    memset(b.bytes, 'x', MIB);
+    b.bytes[MIB - 1] = '\n';
+    sender = in_thread(send_bulk, &b);
+    assert_int_equal(skt_recv_line(p.server, &line, SOON), -EMSGSIZE);
+    assert_int_equal(skt_sock_set(p.server, SKT_SO_LINE_MAX, MIB), 0); /* what came is still there */
+    assert_int_equal(skt_recv_line(p.server, &line, SOON), 1);
+    assert_int_equal(skt_len(line), MIB - 1);
+    pthread_join(sender, NULL);
+    free(b.bytes);
+    pair_close(&p);
+}
+
+static void with_a_pause_text_without_an_end_is_a_line(void **state)
+{
+    struct skt_sock *listener = bound("0"), *client, *server;
+    struct stopwatch w;
+    struct skt_span line;
+
+    assert_int_equal(skt_sock_set(listener, SKT_SO_PAUSE, 100 * SKT_MS), 0);
+    client = dialled(skt_sock_local(listener));
+    assert_int_equal(skt_accept(listener, SOON, &server), 0); /* which has it from the listener */
+    assert_int_equal(skt_send_all(client, text_of("a\nhello \xc3"), SOON), 0);
+    w = start_watch();
+    wants_line(server, "a"); /* at once */
+    took(w, 0);
+    wants_line(server, "hello ");
+    took(w, 100 * SKT_MS);
+    assert_int_equal(skt_recv_line(server, &line, skt_in(250 * SKT_MS)), -ETIMEDOUT); /* half a character is no text */
+    took(w, 350 * SKT_MS);
+    assert_int_equal(skt_send_all(client, text_of("\xa9\n"), SOON), 0);
+    wants_line(server, "\xc3\xa9");
+    skt_sock_close(client);
+    skt_sock_close(server);
+    skt_sock_close(listener);
+}
+
+static void exact_is_exact(void **state)
+{
+    struct pair p = pair_on("0");
+    uint8_t bytes[8];
+    struct skt_room into = skt_room_of(bytes, 4);
+
+    assert_int_equal(skt_send_all(p.client, text_of("line\nabcdefgh"), SOON), 0);
+    wants_line(p.server, "line");
+    assert_int_equal(skt_recv_exact(p.server, &into, SOON), 1);
+    assert_memory_equal(bytes, "abcd", 4);
+    assert_int_equal(skt_send_end(p.client, SOON), 0);
+    into = skt_room_of(bytes, 8);
+    assert_int_equal(skt_recv_exact(p.server, &into, SOON), -ENODATA);
+    assert_int_equal(into.p - bytes, 4);
+    assert_memory_equal(bytes, "efgh", 4);
+    into = skt_room_of(bytes, 8);
+    assert_int_equal(skt_recv_exact(p.server, &into, SOON), 0);
+    pair_close(&p);
+}
+
+/* ---- datagrams ---- */
+
+static void datagrams_of_any_size_come_whole(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 1400, 60000, 65507, 0 };
+    struct skt_sock *server = bound("udp:0"), *client;
+    char where[64];
+    uint8_t *bytes = malloc(65508);
+    struct skt_span got;
+    struct skt_addr from;
+
+    memset(bytes, 'd', 65508);
+    snprintf(where, sizeof where, "udp:%s", skt_sock_local(server));
+    client = dialled(where);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        assert_int_equal(skt_send_all(client, skt_span_of(bytes, sizes[i]), SOON), 0);
+        assert_int_equal(skt_recvfrom(server, &got, &from, SOON), 1);
+        assert_int_equal(skt_len(got), sizes[i]);
+        assert_memory_equal(got.p, bytes, sizes[i]);
+        assert_string_equal(skt_sock_name(server, &from), skt_sock_local(client));
+        assert_int_equal(skt_sendto(server, got, &from, SOON), 0);
+        assert_int_equal(skt_recv(client, &got, SOON), 1);
+        assert_int_equal(skt_len(got), sizes[i]);
+    }
+    assert_int_equal(skt_send_all(client, skt_span_of(bytes, 65508), SOON), -EMSGSIZE);
+    free(bytes);
+    skt_sock_close(client);
+    skt_sock_close(server);
+}
+
+/* A defect of the tutorials: the client waits for ever for an answer that was lost. */
+static void a_lost_datagram_costs_the_deadline(void **state)
+{
+    struct skt_sock *server = bound("udp:0"), *client;
+    struct stopwatch w = start_watch();
+    struct skt_span got;
+    char where[64];
+
+    snprintf(where, sizeof where, "udp:%s", skt_sock_local(server));
+    client = dialled(where);
+    assert_int_equal(skt_send_all(client, text_of("hello?"), SOON), 0);
+    assert_int_equal(skt_recv(client, &got, skt_in(200 * SKT_MS)), -ETIMEDOUT);
+    took(w, 200 * SKT_MS);
+    skt_sock_close(server);
+    assert_int_equal(skt_send_all(client, text_of("anyone?"), SOON), 0);
+    assert_int_equal(skt_recv(client, &got, SOON), -ECONNREFUSED); /* ICMP says so */
+    skt_sock_close(client);
+}
+
+static void a_unix_datagram_of_200_kib_comes_whole(void **state)
+{
+    const char *where = own("unixgram:");
+    struct skt_sock *server, *client;
+    uint8_t *bytes = calloc(200, 1024);
+    struct skt_span got;
+
+    server = bound(where);
+    client = dialled(where);
+    assert_int_equal(skt_send_all(client, skt_span_of(bytes, 200 * 1024), SOON), 0);
+    assert_int_equal(skt_recv(server, &got, SOON), 1);
+    assert_int_equal(skt_len(got), 200 * 1024);
+    free(bytes);
+    skt_sock_close(client);
+    skt_sock_close(server);
+}
+
+static void a_full_unix_datagram_queue_costs_the_deadline(void **state)
+{
+    const char *where = own("unixgram:");
+    struct skt_sock *server, *client;
+    struct stopwatch w;
+    int r = 0;
+
+    server = bound(where);
+    client = dialled(where);
+    for (int i = 0; !r && i < 10000; i++) /* net.unix.max_dgram_qlen, or the send buffer */
+        r = skt_send_all(client, text_of("x"), 0);
+    assert_int_equal(r, -ETIMEDOUT);
+    w = start_watch();
+    assert_int_equal(skt_send_all(client, text_of("x"), skt_in(150 * SKT_MS)), -ETIMEDOUT);
+    took(w, 150 * SKT_MS);
+    skt_sock_close(client);
+    skt_sock_close(server);
+}
+
+static void streams_and_datagrams_are_not_mixed_up(void **state)
+{
+    struct pair p = pair_on("0");
+    struct skt_sock *u = bound("udp:0");
+    struct skt_span got;
+    struct skt_room none = { 0 };
+    struct skt_addr from;
+
+    assert_int_equal(skt_recvfrom(p.client, &got, &from, 0), -EOPNOTSUPP);
+    assert_int_equal(skt_recv_line(u, &got, 0), -EOPNOTSUPP);
+    assert_int_equal(skt_recv_exact(u, &none, 0), -EOPNOTSUPP);
+    skt_sock_close(u);
+    pair_close(&p);
+}
+
+RUN(T(a_mebibyte_goes_both_ways_whole), T(parts_arrive_as_one), T(long_parts_arrive_whole),
+    T(after_a_half_close_the_answer_still_comes), T(a_reset_is_told_as_one), T(after_finish_the_last_words_arrive),
+    T(finish_waits_until_its_deadline_only), T(sending_to_nobody_raises_no_signal), T(receiving_ends_at_the_deadline),
+    T(sending_ends_at_the_deadline_when_nobody_reads), T(a_peer_that_drips_does_not_move_the_deadline),
+    T(signals_do_not_move_the_deadline), T(no_character_is_cut_at_a_buffers_edge),
+    T(a_character_in_pieces_comes_when_it_is_whole), T(lines_are_lines_however_they_travel),
+    T(half_a_line_waits_for_its_rest), T(a_line_may_be_as_long_as_its_limit_and_no_longer),
+    T(the_longest_line_comes_whole), T(with_a_pause_text_without_an_end_is_a_line), T(exact_is_exact),
+    T(datagrams_of_any_size_come_whole), T(a_lost_datagram_costs_the_deadline),
+    T(a_unix_datagram_of_200_kib_comes_whole), T(a_full_unix_datagram_queue_costs_the_deadline),
+    T(streams_and_datagrams_are_not_mixed_up))
