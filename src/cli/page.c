@@ -4,11 +4,11 @@
 #include <ctype.h>
 #include <stdio.h>
 
-/* What scdoc reads as markup is told apart by a backslash. */
+/* What scdoc reads as markup is told apart by a backslash; a full stop, which troff would read, it minds itself. */
 static void put_plain(struct skt_sink *sink, struct skt_span text)
 {
     for (; text.p < text.end; text.p++) {
-        if (strchr("\\*_<>`#|~[].+-", *text.p) && *text.p)
+        if (strchr("\\*_<>`#|~[]+-", *text.p) && *text.p)
             skt_sink_str(sink, "\\");
         skt_sink_put(sink, skt_span_of(text.p, 1));
     }
