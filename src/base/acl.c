@@ -32,7 +32,7 @@ static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
     unsigned odd = bits % 8;
 
-    if (memcmp(a, b, bits / 8))
+    if (memcmp(a, b, bits / 8) != 0)
         return false;
     return !odd || !((a[bits / 8] ^ b[bits / 8]) >> (8 - odd));
 }
@@ -44,6 +44,8 @@ static void clear_beyond(uint8_t ip[16], unsigned bits)
         ip[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
 }
 
+/* Two stacks meet in one socket: the kernel shows an IPv4 peer of an IPv6 listener as ::ffff:a.b.c.d. Without this a
+ * deny row for IPv4 would be walked around by the choice of the listener. */
 static bool is_mapped(const struct skt_addr *addr)
 {
     return addr->family == SKT_IP6 && same_bits(addr->ip, mapped, MAPPED_BITS);
@@ -62,13 +64,12 @@ static int parse_cidr(const char *cidr, struct skt_addr *ret_addr, uint64_t *ret
     struct skt_span s = skt_span_str(cidr);
     const char *slash = strchr(cidr, '/');
     size_t n = slash ? (size_t)(slash - cidr) : strlen(cidr);
-    char ip[64];
+    char ip[64] = { 0 }; /* no address is as long */
+    struct skt_room room = skt_room_of(ip, sizeof ip - 1);
 
-    if (n < sizeof ip) {
-        memcpy(ip, cidr, n);
-        ip[n] = 0;
-    }
-    if (n >= sizeof ip || strchr(ip, '[') || strchr(ip, '%') || skt_addr_parse(ip, ret_addr) ||
+    skt_put(&room, skt_span_of(cidr, n));
+    /* brackets, ports and scopes belong to one peer, not to a network; too long is left empty, which is no address */
+    if (strchr(ip, '[') || strchr(ip, '%') || skt_addr_parse(ip, ret_addr) ||
         (ret_addr->family == SKT_IP4 && strchr(ip, ':')))
         return skt_refuse(why, -EINVAL, "network", s, "is not ADDRESS/BITS, such as 192.0.2.0/24 or fe80::/10");
     *ret_bits = ip_bits(ret_addr->family);
@@ -109,14 +110,14 @@ int skt_acl_add(struct skt_acl *acl, bool allow, const char *cidr, struct skt_ro
 {
     struct skt_acl_row row = { .allow = allow };
     struct skt_addr addr, net;
-    uint64_t bits;
+    uint64_t bits = 0;
     int r = parse_cidr(cidr, &addr, &bits, why);
 
     if (r)
         return r;
     net = addr;
     clear_beyond(net.ip, (unsigned)bits);
-    if (memcmp(net.ip, addr.ip, sizeof net.ip))
+    if (memcmp(net.ip, addr.ip, sizeof net.ip) != 0)
         return refuse_loose_bits(why, cidr, net, bits);
     if (is_mapped(&net) && bits >= MAPPED_BITS) {
         unmap(&net);

@@ -83,7 +83,7 @@ static void put_json_char(struct skt_room *out, struct skt_span one, uint32_t c)
     if (c < sizeof shorts / sizeof *shorts && *shorts[c]) {
         skt_put_str(out, shorts[c]);
     } else if (is_unsafe(c)) {
-        snprintf(text, sizeof text, "\\u%04x", c & 0xffff); /* all the unsafe ones are below U+10000 */
+        (void)snprintf(text, sizeof text, "\\u%04x", c & 0xffff); /* all the unsafe ones are below U+10000 */
         skt_put_str(out, text);
     } else {
         skt_put(out, one);
@@ -118,7 +118,7 @@ int skt_refuse(struct skt_room *why, int error, const char *what, struct skt_spa
     if (!why)
         return error;
     va_start(ap, fmt);
-    vsnprintf(rest, sizeof rest, fmt, ap);
+    (void)vsnprintf(rest, sizeof rest, fmt, ap); /* too long is cut: a sentence of ours is not */
     va_end(ap);
     skt_put_str(why, what);
     skt_put_str(why, " ");

@@ -27,7 +27,7 @@ static bool skip(struct skt_span *s, const char *prefix)
 {
     size_t n = strlen(prefix);
 
-    if (skt_len(*s) < n || memcmp(s->p, prefix, n))
+    if (skt_len(*s) < n || memcmp(s->p, prefix, n) != 0)
         return false;
     s->p += n;
     return true;

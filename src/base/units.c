@@ -143,7 +143,7 @@ static bool drop_end(struct skt_span *s, const char *text)
 {
     size_t n = strlen(text);
 
-    if (skt_len(*s) < n || memcmp(s->end - n, text, n))
+    if (skt_len(*s) < n || memcmp(s->end - n, text, n) != 0)
         return false;
     s->end -= n;
     return true;
