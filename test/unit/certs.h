@@ -21,9 +21,10 @@ struct cert_conf {
     const struct cert *issuer; /* NULL: itself */
 };
 
-static inline void cert_extend(X509 *x509, int nid, const char *value)
+static inline void cert_extend(X509 *x509, X509 *issuer, int nid, const char *value)
 {
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    X509V3_CTX ctx = { .issuer_cert = issuer, .subject_cert = x509 };
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
 
     assert_non_null(extension);
     assert_int_equal(X509_add_ext(x509, extension, -1), 1);
@@ -46,8 +47,10 @@ static inline struct cert cert_make(struct cert_conf conf)
     X509_set_issuer_name(cert.x509, X509_get_subject_name(issuer->x509));
     X509_set_pubkey(cert.x509, cert.key);
     if (conf.san)
-        cert_extend(cert.x509, NID_subject_alt_name, conf.san);
-    cert_extend(cert.x509, NID_basic_constraints, conf.ca ? "critical,CA:TRUE" : "CA:FALSE");
+        cert_extend(cert.x509, issuer->x509, NID_subject_alt_name, conf.san);
+    cert_extend(cert.x509, issuer->x509, NID_basic_constraints, conf.ca ? "critical,CA:TRUE" : "CA:FALSE");
+    cert_extend(cert.x509, issuer->x509, NID_subject_key_identifier, "hash");
+    cert_extend(cert.x509, issuer->x509, NID_authority_key_identifier, "keyid");
     assert_true(X509_sign(cert.x509, issuer->key, EVP_sha256()) > 0);
     return cert;
 }

@@ -87,9 +87,9 @@ static void dates_and_issuers_are_checked(void **state)
     expect_good(conf, "c.test", "expired");
 }
 
-static void strangers_are_refused_and_their_names_escaped(void **state)
+static void expect_stranger(struct skt_tls *client)
 {
-    struct skt_tls *client = client_new(), *server = server_new("stranger");
+    struct skt_tls *server = server_new("stranger");
     struct pair *p = pair_new(client, "a.test", server, 1);
     const char *why = "certificate is signed by 'Evil\\x1b[2J Authority', which is not trusted: use --cacert or --pin";
 
@@ -97,6 +97,8 @@ static void strangers_are_refused_and_their_names_escaped(void **state)
     assert_memory_equal(skt_tls_why(p->side[0].s), why, strlen(why));
     close_both(client, server, p);
 }
+
+static void strangers_are_refused_and_their_names_escaped(void **state) { expect_stranger(client_new()); }
 
 static void the_system_trusts_none_of_ours(void **state)
 {
@@ -108,6 +110,44 @@ static void the_system_trusts_none_of_ours(void **state)
     skt_tls_free(tls);
     snprintf(why, sizeof why, "self-signed certificate: use --cacert or --pin %s", pin_self);
     expect_bad((struct skt_tls_conf){ 0 }, "a.test", "self", why);
+}
+
+/* The list is of this file's own making: SSL_CERT_FILE names it, as for every user of OpenSSL. */
+static void the_list_of_authorities_is_searched_by_name(void **state)
+{
+    char command[512];
+    struct skt_tls *tls;
+
+    snprintf(command, sizeof command, "(echo '# a list'; cat %s %s %s %s) > %s", file("self.crt"), file("good.key"),
+        file("nameless.crt"), file("ca.crt"), file("list.pem"));
+    assert_int_equal(system(command), 0);
+    assert_int_equal(setenv("SSL_CERT_FILE", file("list.pem"), 1), 0);
+    expect_good((struct skt_tls_conf){ 0 }, "a.test", "good");
+    expect_good((struct skt_tls_conf){ 0 }, "a.test", "self");
+    expect_stranger(tls_new((struct skt_tls_conf){ 0 }));
+    setenv("SSL_CERT_FILE", file("good.key"), 1);
+    assert_int_equal(skt_tls_new(&(struct skt_tls_conf){ 0 }, &tls, NULL), -ENODATA);
+    setenv("SSL_CERT_FILE", file("none"), 1);
+    assert_int_equal(skt_tls_new(&(struct skt_tls_conf){ 0 }, &tls, NULL), -ENOENT);
+    unsetenv("SSL_CERT_FILE");
+}
+
+/* Two authorities of one name and two keys, as at a change of keys: the right one is found whichever comes first. */
+static void authorities_of_the_same_name_are_all_tried(void **state)
+{
+    struct cert twin = cert_make((struct cert_conf){ "Test Authority", .ca = true });
+    char command[512];
+
+    cert_write(&twin, file("twin"), NULL);
+    for (int i = 0; i < 2; i++) {
+        snprintf(command, sizeof command, "cat %s %s > %s", file(i ? "ca.crt" : "twin.crt"),
+            file(i ? "twin.crt" : "ca.crt"), file("list.pem"));
+        assert_int_equal(system(command), 0);
+        setenv("SSL_CERT_FILE", file("list.pem"), 1);
+        expect_good((struct skt_tls_conf){ 0 }, "a.test", "good");
+    }
+    unsetenv("SSL_CERT_FILE");
+    cert_free(&twin);
 }
 
 static void a_pin_is_trust_enough_and_a_wrong_one_never(void **state)
@@ -163,6 +203,8 @@ int main(void)
         T(dates_and_issuers_are_checked),
         T(strangers_are_refused_and_their_names_escaped),
         T(the_system_trusts_none_of_ours),
+        T(the_list_of_authorities_is_searched_by_name),
+        T(authorities_of_the_same_name_are_all_tried),
         T(a_pin_is_trust_enough_and_a_wrong_one_never),
         T(a_server_may_demand_a_certificate),
     };

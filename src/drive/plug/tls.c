@@ -199,19 +199,25 @@ static int trust_file(SSL_CTX *ctx, const struct skt_tls_conf *conf, struct skt_
  * names would be read at each handshake, when a sandbox may have closed it. */
 static int trust_system(SSL_CTX *ctx, struct skt_room *why)
 {
-    const char *files[] = { getenv(X509_get_default_cert_file_env()), "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", X509_get_default_cert_file() };
+    const char *own = getenv(X509_get_default_cert_file_env());
+    const char *files[] = { own ? own : "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem", X509_get_default_cert_file() };
 
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (!files[i])
-            continue;
-        if (X509_STORE_load_file(SSL_CTX_get_cert_store(ctx), files[i])) {
-            ERR_clear_error();
-            return 0;
+    for (size_t i = 0; i < (own ? 1 : sizeof files / sizeof *files); i++) {
+        struct skt_room before = *why;
+        BIO *pem;
+        int r = pem_read("list of authorities", files[i], &pem, why);
+
+        if (!r) {
+            r = trust_roots(SSL_CTX_get_cert_store(ctx), pem);
+            BIO_free(pem);
+            if (!r)
+                return 0;
+            (void)bad_file("list of authorities", files[i], r == -ENODATA ? "no PEM certificate in it" : NULL, why);
         }
-        if (i == 0) /* the user's own wish */
-            return bad_file("SSL_CERT_FILE", files[i], NULL, why);
-        ERR_clear_error();
+        if (own) /* the user's own wish */
+            return r;
+        *why = before;
     }
     skt_put_str(why, "this system has no list of certificate authorities: install ca-certificates, or use --cacert or "
                      "--pin");

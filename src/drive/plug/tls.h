@@ -5,7 +5,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* What the files of the module share: tls.c loads contexts, tls_session.c filters, tls_verify.c judges certificates. */
+/* What the files of the module share: tls.c loads contexts, tls_session.c filters, tls_verify.c judges
+ * certificates, tls_roots.c has the system's authorities. */
 
 enum { PINS_MAX = 16, PIN_BYTES = 32 /* SHA-256 */, ALPN_MAX = 256, WHY_MAX = 640 };
 
@@ -53,6 +54,9 @@ void session_info(const struct skt_tls_session *s, struct skt_tls_info *ret_info
 
 /* A room of WHY_MAX - 1 bytes in s->why, zeroed. The first reason stays: NULL when there is one, or no memory. */
 bool session_why_room(struct session *s, struct skt_room *ret_room);
+
+/* The store trusts every certificate of the file. 0; -ENODATA: it has none; -ENOMEM. */
+int trust_roots(X509_STORE *store, BIO *pem);
 
 /* "sha256//...[;sha256//...]" */
 int pins_parse(struct tls *tls, const char *text, struct skt_room *why);
