@@ -8,7 +8,22 @@ struct completing {
     enum skt_shell shell;
 };
 
-static bool takes_file(const struct skt_opt *opt) { return opt->kind == SKT_KIND_PATH || opt->kind == SKT_KIND_LIST; }
+/* What can stand for the value of an option, or for a word. */
+static bool takes_file(const struct skt_opt *opt)
+{
+    return opt->kind == SKT_KIND_PATH || !strcmp(opt->arg, "FILE") || !strcmp(opt->arg, "PATH") ||
+           !strcmp(opt->arg, "DIR") || !strcmp(opt->arg, "DB");
+}
+
+static bool takes_verb(const struct skt_opt *opt) { return skt_opt_is_arg(opt) && !strcmp(opt->arg, "VERB"); }
+
+static bool is_on(const struct skt_opt *opt) { return opt->kind == SKT_KIND_FLAG && *opt->to.flag; }
+
+static void put_names(struct skt_sink *sink, const struct skt_opt *opt)
+{
+    for (uint32_t i = 0; opt->names[i]; i++)
+        skt_sink_fmt(sink, "%s%s", i ? " " : "", opt->names[i]);
+}
 
 /* Between single quotes: ' becomes '\''. More: characters that get a backslash in front. */
 static void put_quoted(struct skt_sink *sink, const char *text, const char *more)
@@ -29,9 +44,7 @@ static void bash_words(struct skt_sink *sink, const struct skt_opt *opt)
     if (opt->letter)
         skt_sink_fmt(sink, " -%c", opt->letter);
     if (*opt->name)
-        skt_sink_fmt(sink, " --%s", opt->name);
-    if (opt->kind == SKT_KIND_FLAG && *opt->to.flag)
-        skt_sink_fmt(sink, " --no-%s", opt->name);
+        skt_sink_fmt(sink, " --%s%s", is_on(opt) ? "no-" : "", opt->name);
 }
 
 static void bash_case(struct skt_sink *sink, const struct skt_opt *opt)
@@ -43,8 +56,7 @@ static void bash_case(struct skt_sink *sink, const struct skt_opt *opt)
         skt_sink_fmt(sink, "--%s", opt->name);
     if (opt->names) {
         skt_sink_str(sink, ") words='");
-        for (uint32_t i = 0; opt->names[i]; i++)
-            skt_sink_fmt(sink, "%s%s", i ? " " : "", opt->names[i]);
+        put_names(sink, opt);
         skt_sink_str(sink, "' ;;\n");
     } else {
         skt_sink_str(sink, takes_file(opt) ? ") words= files=1 ;;\n" : ") words= ;;\n");
@@ -56,21 +68,6 @@ static bool is_shown(const struct skt_opt *opt)
     return !skt_opt_is_arg(opt) && !opt->hidden && opt->name && (*opt->name || opt->letter);
 }
 
-static void bash_verb(struct skt_sink *sink, const struct skt_verb *verb, const struct skt_parse *p)
-{
-    const struct skt_opt *opt;
-
-    skt_sink_fmt(sink, "    '%s')\n        words='", verb->name);
-    for (uint32_t i = 0; (opt = skt_parse_row(p, i)); i++)
-        if (is_shown(opt))
-            bash_words(sink, opt);
-    skt_sink_str(sink, "'\n        case $before in\n");
-    for (uint32_t i = 0; (opt = skt_parse_row(p, i)); i++)
-        if (is_shown(opt) && skt_opt_has_value(opt))
-            bash_case(sink, opt);
-    skt_sink_str(sink, "        *) [[ $now == -* ]] || { words=; files=1; } ;;\n        esac ;;\n");
-}
-
 static const char bash_begin[] = "# bash completion of sockit, made by 'sockit completion bash'\n"
                                  "_sockit() {\n"
                                  "    local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
@@ -80,8 +77,8 @@ static const char bash_begin[] = "# bash completion of sockit, made by 'sockit c
                                  "    [[ $before == '=' ]] && before=${COMP_WORDS[COMP_CWORD-2]}\n";
 static const char bash_end[] = "    esac\n"
                                "    [[ $words ]] && COMPREPLY=($(compgen -W \"$words\" -- \"$now\"))\n"
-                               "    [[ $files ]] && { compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "
-                               "\"$now\")); }\n"
+                               "    [[ $files ]] && { compopt -o filenames 2>/dev/null\n"
+                               "        mapfile -t COMPREPLY < <(compgen -f -- \"$now\"); }\n"
                                "    return 0\n"
                                "}\n"
                                "complete -F _sockit sockit\n";
@@ -121,6 +118,41 @@ static void each_group(struct skt_sink *sink, const struct skt_cli *cli,
     }
 }
 
+/* What a word that is no option may be. */
+static void bash_args(struct skt_sink *sink, const struct skt_parse *p)
+{
+    bool files = false;
+
+    skt_sink_str(sink, "        *) [[ $now == -* ]] || { words='");
+    for (uint32_t i = 0; i < p->n_own; i++) {
+        const struct skt_opt *opt = &p->own[i];
+
+        if (!skt_opt_is_arg(opt) || opt->hidden)
+            continue;
+        if (opt->names)
+            put_names(sink, opt);
+        if (takes_verb(opt))
+            put_verb_words(sink, p->cli, NULL);
+        files = files || takes_file(opt);
+    }
+    skt_sink_str(sink, files ? "' files=1; } ;;\n        esac ;;\n" : "'; } ;;\n        esac ;;\n");
+}
+
+static void bash_verb(struct skt_sink *sink, const struct skt_verb *verb, const struct skt_parse *p)
+{
+    const struct skt_opt *opt;
+
+    skt_sink_fmt(sink, "    '%s')\n        words='", verb->name);
+    for (uint32_t i = 0; (opt = skt_parse_row(p, i)); i++)
+        if (is_shown(opt))
+            bash_words(sink, opt);
+    skt_sink_str(sink, "'\n        case $before in\n");
+    for (uint32_t i = 0; (opt = skt_parse_row(p, i)); i++)
+        if (is_shown(opt) && skt_opt_has_value(opt))
+            bash_case(sink, opt);
+    bash_args(sink, p);
+}
+
 static void bash_group(struct skt_sink *sink, const struct skt_cli *cli, const char *group)
 {
     skt_sink_fmt(sink, "    [[ $first == %s ]] && {\n        verb=\"%s ${COMP_WORDS[2]}\"\n", group, group);
@@ -141,22 +173,26 @@ static void bash_head(struct skt_sink *sink, const struct skt_cli *cli)
 
 /* ---- zsh ---- */
 
-static void zsh_action(struct skt_sink *sink, const struct skt_opt *opt)
+static void zsh_action(struct skt_sink *sink, const struct skt_cli *cli, const struct skt_opt *opt)
 {
     skt_sink_str(sink, ":");
     put_quoted(sink, opt->arg, ":[]\\");
     skt_sink_str(sink, ":");
     if (opt->names) {
         skt_sink_str(sink, "(");
-        for (uint32_t i = 0; opt->names[i]; i++)
-            skt_sink_fmt(sink, "%s%s", i ? " " : "", opt->names[i]);
+        put_names(sink, opt);
         skt_sink_str(sink, ")");
-    } else if (takes_file(opt) || skt_opt_is_arg(opt)) {
+    } else if (takes_verb(opt)) {
+        skt_sink_str(sink, "(");
+        put_verb_words(sink, cli, NULL);
+        skt_sink_str(sink, ")");
+    } else if (takes_file(opt)) {
         skt_sink_str(sink, "_files");
     }
 }
 
-static void zsh_row(struct skt_sink *sink, const struct skt_opt *opt, char letter, const char *name)
+static void zsh_row(
+    struct skt_sink *sink, const struct skt_cli *cli, const struct skt_opt *opt, char letter, const char *name)
 {
     bool many = opt->kind == SKT_KIND_LIST || opt->kind == SKT_KIND_COUNT || opt->kind == SKT_KIND_PORTS;
 
@@ -164,20 +200,20 @@ static void zsh_row(struct skt_sink *sink, const struct skt_opt *opt, char lette
     if (letter)
         skt_sink_fmt(sink, "-%c%s", letter, skt_opt_has_value(opt) ? "+" : "");
     else
-        skt_sink_fmt(sink, "--%s%s", name, skt_opt_has_value(opt) ? "=" : "");
+        skt_sink_fmt(sink, "--%s%s%s", is_on(opt) ? "no-" : "", name, skt_opt_has_value(opt) ? "=" : "");
     skt_sink_str(sink, "[");
     put_quoted(sink, opt->help, ":[]\\");
     skt_sink_str(sink, "]");
     if (skt_opt_has_value(opt))
-        zsh_action(sink, opt);
+        zsh_action(sink, cli, opt);
     skt_sink_str(sink, "'");
 }
 
-static void zsh_arg(struct skt_sink *sink, const struct skt_opt *opt)
+static void zsh_arg(struct skt_sink *sink, const struct skt_cli *cli, const struct skt_opt *opt)
 {
     skt_sink_str(sink, opt->kind == SKT_KIND_ARGS ? " \\\n            '*" : " \\\n            '");
     skt_sink_str(sink, opt->kind == SKT_KIND_ARG_OPT ? ":" : "");
-    zsh_action(sink, opt);
+    zsh_action(sink, cli, opt);
     skt_sink_str(sink, "'");
 }
 
@@ -188,11 +224,11 @@ static void zsh_verb(struct skt_sink *sink, const struct skt_verb *verb, const s
     skt_sink_fmt(sink, "    '%s')\n        _arguments -s", verb->name);
     for (uint32_t i = 0; (opt = skt_parse_row(p, i)); i++) {
         if (skt_opt_is_arg(opt) && !opt->hidden)
-            zsh_arg(sink, opt);
+            zsh_arg(sink, p->cli, opt);
         if (is_shown(opt) && opt->letter)
-            zsh_row(sink, opt, opt->letter, "");
+            zsh_row(sink, p->cli, opt, opt->letter, "");
         if (is_shown(opt) && *opt->name)
-            zsh_row(sink, opt, 0, opt->name);
+            zsh_row(sink, p->cli, opt, 0, opt->name);
     }
     skt_sink_str(sink, " ;;\n");
 }
@@ -232,21 +268,49 @@ static const char zsh_end[] =
 
 /* ---- fish ---- */
 
-static void fish_row(struct skt_sink *sink, const struct skt_verb *verb, const struct skt_opt *opt)
+static void fish_names(struct skt_sink *sink, const struct skt_cli *cli, const struct skt_opt *opt)
+{
+    bool verb = skt_opt_has_value(opt) && takes_verb(opt);
+
+    if (!opt->names && !verb)
+        return;
+    skt_sink_str(sink, " -a '");
+    if (verb)
+        put_verb_words(sink, cli, NULL);
+    else
+        put_names(sink, opt);
+    skt_sink_str(sink, "'");
+}
+
+/* Words that are no options: without one that takes a file, no file names are offered. */
+static void fish_args(struct skt_sink *sink, const struct skt_verb *verb, const struct skt_parse *p)
+{
+    bool files = false;
+
+    for (uint32_t i = 0; i < p->n_own; i++)
+        files = files || (skt_opt_is_arg(&p->own[i]) && takes_file(&p->own[i]));
+    if (!files)
+        skt_sink_fmt(sink, "complete -c sockit -f -n '__sockit_is %s'\n", verb->name);
+    for (uint32_t i = 0; i < p->n_own; i++) {
+        if (!skt_opt_is_arg(&p->own[i]) || (!p->own[i].names && !takes_verb(&p->own[i])))
+            continue;
+        skt_sink_fmt(sink, "complete -c sockit -n '__sockit_is %s'", verb->name);
+        fish_names(sink, p->cli, &p->own[i]);
+        skt_sink_str(sink, "\n");
+    }
+}
+
+static void fish_row(
+    struct skt_sink *sink, const struct skt_verb *verb, const struct skt_cli *cli, const struct skt_opt *opt)
 {
     skt_sink_fmt(sink, "complete -c sockit -n '__sockit_is %s'", verb->name);
     if (opt->letter)
         skt_sink_fmt(sink, " -s %c", opt->letter);
     if (*opt->name)
-        skt_sink_fmt(sink, " -l %s", opt->name);
+        skt_sink_fmt(sink, " -l %s%s", is_on(opt) ? "no-" : "", opt->name);
     if (skt_opt_has_value(opt))
         skt_sink_str(sink, takes_file(opt) ? " -rF" : " -x");
-    if (opt->names) {
-        skt_sink_str(sink, " -a '");
-        for (uint32_t i = 0; opt->names[i]; i++)
-            skt_sink_fmt(sink, "%s%s", i ? " " : "", opt->names[i]);
-        skt_sink_str(sink, "'");
-    }
+    fish_names(sink, cli, opt);
     skt_sink_str(sink, " -d '");
     put_quoted(sink, opt->help, "\\");
     skt_sink_str(sink, "'\n");
@@ -270,9 +334,10 @@ static void fish_verb(struct skt_sink *sink, const struct skt_verb *verb, const 
     const struct skt_opt *opt;
 
     fish_word(sink, verb);
+    fish_args(sink, verb, p);
     for (uint32_t i = 0; (opt = skt_parse_row(p, i)); i++)
         if (is_shown(opt))
-            fish_row(sink, verb, opt);
+            fish_row(sink, verb, p->cli, opt);
 }
 
 static void fish_group(struct skt_sink *sink, const struct skt_cli *cli, const char *group)

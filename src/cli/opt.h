@@ -7,7 +7,8 @@
  *     SKT_OPT_U32('c', "count", &conf.count, "N", "send N probes (4)", .min = 1, .max = 1000),
  *
  * letter (0: none), long name (""; without --), variable, name of the argument, one help line; then, by name, limits
- * and flags: .min, .max (in the unit of the variable; max 0: none), .required, .hidden. */
+ * and flags: .min, .max (in the unit of the variable; max 0: none), .names, .required, .hidden. Shells complete file
+ * names for PATH, and for texts whose argument is called FILE, PATH, DIR or DB. */
 struct skt_ranges;
 
 enum skt_opt_kind {
@@ -52,7 +53,7 @@ struct skt_opt {
         struct skt_strs *list;
     } to;
     const char *arg;
-    const char *const *names; /* CHOICE: ends with NULL */
+    const char *const *names; /* CHOICE, and texts that may be nothing else: ends with NULL */
     const char *help;
     uint64_t min, max;
     bool required, hidden;

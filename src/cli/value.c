@@ -20,14 +20,45 @@ static int why_not(struct skt_room *why, int err, const char *text, const char *
     return err;
 }
 
+struct unit {
+    uint64_t n;
+    const char *name;
+};
+
+/* Exactly, in the largest unit of which it is a multiple; base's writers for people cut to three digits. */
+static void put_exact(struct skt_room *out, const struct unit *unit, uint64_t n, const char *per)
+{
+    while (unit->n > 1 && (n == 0 || n % unit->n))
+        unit++;
+    skt_put_fmt(out, "%" PRIu64 "%s%s", n / unit->n, unit->name, per);
+}
+
 static void put_number(struct skt_room *out, enum skt_opt_kind kind, uint64_t n)
 {
+    static const struct unit bytes[] = {
+        { 1 << 30, "GiB" },
+        { 1000000000, "GB" },
+        { 1 << 20, "MiB" },
+        { 1000000, "MB" },
+        { 1 << 10, "KiB" },
+        { 1000, "kB" },
+        { 1, "B" },
+    };
+    static const struct unit times[] = {
+        { 3600 * SKT_SEC, "h" },
+        { 60 * SKT_SEC, "m" },
+        { SKT_SEC, "s" },
+        { SKT_MS, "ms" },
+        { SKT_US, "us" },
+        { 1, "ns" },
+    };
+
     if (kind == SKT_KIND_SIZE)
-        skt_put_size(out, n);
+        put_exact(out, bytes, n, "");
     else if (kind == SKT_KIND_TIME)
-        skt_put_time(out, (skt_time)n);
+        put_exact(out, times, n, "");
     else if (kind == SKT_KIND_RATE)
-        skt_put_rate(out, n);
+        put_exact(out, bytes, n, "/s");
     else
         skt_put_fmt(out, "%" PRIu64, n);
 }
@@ -101,6 +132,23 @@ static int set_time(const struct skt_opt *opt, const char *text, struct skt_room
     return r;
 }
 
+static int none_of(const struct skt_opt *opt, const char *text, struct skt_room *why)
+{
+    (void)why_not(why, -EINVAL, text, "is none of");
+    for (uint32_t i = 0; why && opt->names[i]; i++)
+        skt_put_fmt(why, "%s %s", i ? "," : "", opt->names[i]);
+    return -EINVAL;
+}
+
+/* The number of text among the names; UINT32_MAX: none of them. */
+static uint32_t name_number(const struct skt_opt *opt, const char *text)
+{
+    for (uint32_t i = 0; opt->names[i]; i++)
+        if (!strcmp(text, opt->names[i]))
+            return i;
+    return UINT32_MAX;
+}
+
 static int set_text(struct skt_cli *cli, const struct skt_opt *opt, const char *text, struct skt_room *why)
 {
     size_t n = strlen(text);
@@ -109,6 +157,8 @@ static int set_text(struct skt_cli *cli, const struct skt_opt *opt, const char *
         return why_not(why, -ERANGE, n ? text : NULL, n ? "is too short" : "must not be empty");
     if (opt->max && n > opt->max)
         return why_not(why, -ERANGE, text, "is too long");
+    if (opt->names && name_number(opt, text) == UINT32_MAX)
+        return none_of(opt, text, why);
     text = skt_cli_keep(cli, text);
     if (!text)
         return why_not(why, -ENOMEM, NULL, "out of memory");
@@ -118,15 +168,12 @@ static int set_text(struct skt_cli *cli, const struct skt_opt *opt, const char *
 
 static int set_choice(const struct skt_opt *opt, const char *text, struct skt_room *why)
 {
-    for (uint32_t i = 0; opt->names[i]; i++)
-        if (!strcmp(text, opt->names[i])) {
-            memcpy(opt->to.choice, &i, sizeof i);
-            return 0;
-        }
-    (void)why_not(why, -EINVAL, text, "is none of");
-    for (uint32_t i = 0; why && opt->names[i]; i++)
-        skt_put_fmt(why, "%s %s", i ? "," : "", opt->names[i]);
-    return -EINVAL;
+    uint32_t i = name_number(opt, text);
+
+    if (i == UINT32_MAX)
+        return none_of(opt, text, why);
+    memcpy(opt->to.choice, &i, sizeof i);
+    return 0;
 }
 
 static int set_ports(const struct skt_opt *opt, const char *text, bool again, struct skt_room *why)
@@ -245,7 +292,7 @@ void skt_opt_put_value(struct skt_room *out, const struct skt_opt *opt)
     case SKT_KIND_U64:
     case SKT_KIND_SIZE:
     case SKT_KIND_RATE: put_number(out, opt->kind, *opt->to.u64); break;
-    case SKT_KIND_TIME: skt_put_time(out, *opt->to.time); break;
+    case SKT_KIND_TIME: put_number(out, opt->kind, (uint64_t)*opt->to.time); break;
     case SKT_KIND_PERCENT: skt_put_fmt(out, "%g%%", 100 * *opt->to.share); break;
     case SKT_KIND_STR:
     case SKT_KIND_PATH:

@@ -8,17 +8,17 @@ static int completion(struct skt_cli *cli)
     static const char *const names[] = { [SKT_BASH] = "bash", [SKT_ZSH] = "zsh", [SKT_FISH] = "fish", NULL };
     const char *shell = NULL;
     const struct skt_opt opts[] = {
-        SKT_ARG(&shell, "SHELL", "bash, zsh or fish"),
+        SKT_ARG(&shell, "SHELL", "bash, zsh or fish", .names = names),
         SKT_OPT_END,
     };
     int r = skt_cli_parse(cli, opts);
+    uint32_t i = 0;
 
     if (r)
         return r;
-    for (uint32_t i = 0; names[i]; i++)
-        if (!strcmp(names[i], shell))
-            return skt_completion(cli, (enum skt_shell)i, &cli->out);
-    return skt_cli_usage(cli, "no completion for '%s'; there is bash, zsh and fish", shell);
+    while (strcmp(names[i], shell) != 0) /* parse let nothing else pass */
+        i++;
+    return skt_completion(cli, (enum skt_shell)i, &cli->out);
 }
 
 const struct skt_verb skt_verb_completion = {
