@@ -2,6 +2,7 @@
 #include "verb/verbs.h"
 
 static const struct skt_verb *const verbs[] = {
+    &skt_verb_serve,
     &skt_verb_help,
     &skt_verb_config,
     &skt_verb_completion,

@@ -1,0 +1,31 @@
+#pragma once
+#include <stdbool.h>
+
+/* sandbox: after start a program gives up what it does not need: no_new_privs, empty capability sets, Landlock for
+ * files, an allow-list of system calls that kills. Irrevocable, for this thread and those it starts later. The plug-in
+ * sockit-sandbox.so does it (libseccomp, libcap-ng); each part that this kernel lacks is left out. */
+enum { SKT_SANDBOX_DIRS = 4 };
+
+struct skt_sandbox_conf {
+    bool exec;                           /* commands will be started: then no system call filter and no Landlock, as
+                                          * they would bind the commands; the rest stays */
+    const char *read[SKT_SANDBOX_DIRS];  /* directories or files that may still be read; NULL: none */
+    const char *write[SKT_SANDBOX_DIRS]; /* the same, to be read, written, and files made in them */
+};
+
+enum skt_sandbox_part { /* bits, of what skt_sandbox_parts gives */
+    SKT_SANDBOX_NO_NEW_PRIVS = 1,
+    SKT_SANDBOX_CAPS = 2,
+    SKT_SANDBOX_LANDLOCK = 4,
+    SKT_SANDBOX_SECCOMP = 8,
+};
+
+/* What resolvers and TLS read late (/etc/hosts, /etc/resolv.conf, certificates named in conf) is for the caller to list;
+ * the resolver's own files are always readable. 0; -ENOSYS: the module is not installed; -errno. */
+int skt_sandbox(const struct skt_sandbox_conf *conf);
+unsigned skt_sandbox_parts(void); /* which took effect, for -v and doctor */
+
+/* What the module exports as skt_plug_sandbox. */
+struct skt_sandbox_ops {
+    int (*shut)(const struct skt_sandbox_conf *conf, unsigned *ret_parts);
+};

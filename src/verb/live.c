@@ -1,0 +1,203 @@
+/* live: a runtime, with what every verb needs around it. */
+#include "verb/live.h"
+
+#include "base/text.h"
+#include "drive/sandbox.h"
+#include "drive/tap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { LINKS_DEFAULT_MAX = 200 * 1000, FDS_OF_OURS = 32, ALSO_MAX = 64 };
+
+/* Signals belong to the process: its runtimes are stopped, whichever turn they are in. */
+static struct skt_rt *runtimes[ALSO_MAX];
+static volatile sig_atomic_t n_runtimes, interrupted, hangup;
+
+static void on_signal(int sig)
+{
+    int saved = errno;
+
+    if (sig == SIGHUP)
+        hangup = 1;
+    else
+        interrupted = 1;
+    for (int i = 0; i < n_runtimes; i++)
+        skt_rt_stop(runtimes[i]);
+    errno = saved;
+}
+
+void live_also_stop(struct skt_rt *rt)
+{
+    if (n_runtimes < ALSO_MAX) {
+        runtimes[n_runtimes] = rt;
+        n_runtimes++;
+    }
+}
+
+static void catch_signals(void)
+{
+    struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+
+    sigaction(SIGINT, &act, NULL);
+    sigaction(SIGTERM, &act, NULL);
+    sigaction(SIGHUP, &act, NULL);
+}
+
+bool live_interrupted(void) { return interrupted != 0; }
+
+skt_time live_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * SKT_SEC + t.tv_nsec;
+}
+
+/* As many descriptors as the administrator allows. */
+static uint32_t raise_limit(void)
+{
+    struct rlimit lim;
+
+    if (getrlimit(RLIMIT_NOFILE, &lim))
+        return 1024 - FDS_OF_OURS;
+    lim.rlim_cur = lim.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &lim);
+    (void)getrlimit(RLIMIT_NOFILE, &lim);
+    if (lim.rlim_cur > LINKS_DEFAULT_MAX)
+        return LINKS_DEFAULT_MAX;
+    return lim.rlim_cur > 2 * FDS_OF_OURS ? (uint32_t)lim.rlim_cur - FDS_OF_OURS : FDS_OF_OURS;
+}
+
+int live_open(struct live *live, struct skt_cli *cli, const struct skt_rt_conf *conf)
+{
+    struct skt_rt_conf c = conf ? *conf : (struct skt_rt_conf){ 0 };
+    uint32_t most = raise_limit();
+    int r;
+
+    *live = (struct live){ .cli = cli };
+    if (!c.max_links || c.max_links > most)
+        c.max_links = most;
+    if (cli->pcap) {
+        struct skt_tap_conf tap = { .wall = skt_tap_wall() };
+        if ((r = skt_tap_open(cli->pcap, &tap, &live->tap)))
+            return skt_cli_fail(cli, SKT_PHASE_FILE, r, cli->pcap);
+        c.tap = live->tap;
+    }
+    if ((r = skt_rt_new(&c, &live->rt)))
+        return skt_cli_fail(cli, SKT_PHASE_ANY, r, "runtime");
+    n_runtimes = 0;
+    live_also_stop(live->rt);
+    catch_signals();
+    return 0;
+}
+
+int live_tls(struct live *live, const struct live_tls *o, bool server)
+{
+    char text[512];
+    struct skt_room why = skt_room_of(text, sizeof text - 1);
+    struct skt_tls_conf conf = { .server = server,
+        .cert = o->cert,
+        .key = o->key,
+        .cacert = o->cacert,
+        .pin = o->pin,
+        .name = o->name,
+        .insecure = o->insecure,
+        .alpn = o->alpn,
+        .keylog = o->keylog };
+    int r;
+
+    if (!o->tls)
+        return 0;
+    if (server && !o->cert)
+        return skt_cli_usage(live->cli, "--tls of a server needs --cert FILE");
+    r = skt_tls_new(&conf, &live->tls, &why);
+    if (!r)
+        return 0;
+    *why.p = 0;
+    return skt_cli_fail_why(live->cli, SKT_PHASE_TLS, r, text);
+}
+
+int live_close(struct live *live, int code)
+{
+    int r;
+
+    n_runtimes = 0;
+    skt_rt_free(live->rt);
+    skt_tls_free(live->tls);
+    r = skt_tap_close(live->tap);
+    if (r)
+        r = skt_cli_fail(live->cli, SKT_PHASE_FILE, r, live->cli->pcap);
+    return code ? code : r;
+}
+
+static void reload(struct live *live)
+{
+    char text[512];
+    struct skt_room why = skt_room_of(text, sizeof text - 1);
+
+    hangup = 0;
+    if (!live->tls)
+        return;
+    if (skt_tls_reload(live->tls, &why)) {
+        *why.p = 0;
+        skt_cli_warn(live->cli, "certificate not changed: %s", text);
+    } else {
+        skt_cli_say(live->cli, "certificate read anew");
+    }
+}
+
+int live_step(struct live *live)
+{
+    int r = interrupted ? -EINTR : skt_rt_step(live->rt);
+
+    if (hangup)
+        reload(live);
+    if (r == -EINTR && !interrupted)
+        return 1;
+    return r;
+}
+
+int live_shut_in(struct live *live, bool exec, const char *read_dir, const char *write_dir)
+{
+    struct skt_sandbox_conf conf = { .exec = exec, .read = { read_dir }, .write = { write_dir } };
+    const char *off = getenv("SOCKIT_SANDBOX");
+    int r;
+
+    if (off && !strcmp(off, "off"))
+        return 0;
+    r = skt_sandbox(&conf);
+    if (r == -ENOSYS) {
+        skt_cli_debug(live->cli, 1, "no sandbox: the module is not installed");
+        return 0;
+    }
+    return r ? skt_cli_fail(live->cli, SKT_PHASE_ANY, r, "sandbox") : 0;
+}
+
+const char *live_where(struct skt_cli *cli, const char *scheme, const char *host, const char *port)
+{
+    char text[512];
+    bool number = host && strchr(host, ':') && host[0] != '[';
+
+    if (!port)
+        snprintf(text, sizeof text, "%s%s", scheme, host);
+    else
+        snprintf(text, sizeof text, number ? "%s[%s]:%s" : "%s%s:%s", scheme, host, port);
+    return skt_cli_keep(cli, text);
+}
+
+const char *live_addr(const struct skt_addr *addr)
+{
+    static _Thread_local char texts[4][80];
+    static _Thread_local unsigned turn;
+    char *text = texts[turn++ % 4];
+    struct skt_room room = skt_room_of(text, sizeof texts[0] - 1);
+
+    skt_put_addr(&room, addr);
+    *room.p = 0;
+    return text;
+}

@@ -1,0 +1,60 @@
+#pragma once
+/* live: what every verb with a socket needs around its engine: a runtime with the tap of --pcap, signals that end it
+ * cleanly, descriptors enough, the sandbox, TLS from options. */
+#include <sockit/rt.h>
+#include <sockit/tls.h>
+
+#include "cli/cli.h"
+
+/* Options that verbs share; their rows are macros, so that the words are the same everywhere. */
+struct live_tls {
+    bool tls, insecure;
+    const char *cert, *key, *cacert, *pin, *alpn, *name, *keylog;
+};
+#define LIVE_TLS_CLIENT_ROWS(t)                                                                                        \
+    SKT_OPT_FLAG(0, "tls", &(t)->tls, "speak TLS; the peer's certificate is verified"),                                \
+        SKT_OPT_PATH(0, "cacert", &(t)->cacert, "FILE", "trust the certificates in FILE, not the system's"),           \
+        SKT_OPT_STR(0, "pin", &(t)->pin, "PIN", "demand the public key sha256//BASE64"),                               \
+        SKT_OPT_FLAG('k', "insecure", &(t)->insecure, "do not verify the certificate"),                                \
+        SKT_OPT_STR(0, "servername", &(t)->name, "NAME", "send and verify NAME instead of the host"),                  \
+        SKT_OPT_STR(0, "alpn", &(t)->alpn, "LIST", "offer these protocols: h2,http/1.1"),                              \
+        SKT_OPT_PATH(0, "cert", &(t)->cert, "FILE", "our certificate and its chain (PEM)"),                            \
+        SKT_OPT_PATH(0, "key", &(t)->key, "FILE", "its private key (default: in the file of --cert)"),                 \
+        SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark")
+#define LIVE_TLS_SERVER_ROWS(t)                                                                                        \
+    SKT_OPT_FLAG(0, "tls", &(t)->tls, "speak TLS; needs --cert"),                                                      \
+        SKT_OPT_PATH(0, "cert", &(t)->cert, "FILE", "certificate and its chain (PEM); SIGHUP reads it anew"),          \
+        SKT_OPT_PATH(0, "key", &(t)->key, "FILE", "its private key (default: in the file of --cert)"),                 \
+        SKT_OPT_PATH(0, "cacert", &(t)->cacert, "FILE", "demand client certificates signed by FILE"),                  \
+        SKT_OPT_STR(0, "alpn", &(t)->alpn, "LIST", "take these protocols: h2,http/1.1"),                               \
+        SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark")
+
+struct live {
+    struct skt_cli *cli;
+    struct skt_rt *rt;
+    struct skt_tap *tap;
+    struct skt_tls *tls;
+};
+
+/* conf may be NULL. max_links 0: as many as this process may open. 0, or an exit code, said already. */
+int live_open(struct live *live, struct skt_cli *cli, const struct skt_rt_conf *conf);
+/* TLS from the options; none when they do not ask for it. */
+int live_tls(struct live *live, const struct live_tls *options, bool server);
+/* Closes; the last word on --pcap. `code` unless that failed. */
+int live_close(struct live *live, int code);
+
+/* One turn. 1: go on; 0: over; -EINTR: SIGINT or SIGTERM; -errno. SIGHUP reads TLS files anew. */
+int live_step(struct live *live);
+bool live_interrupted(void);
+/* Other runtimes to stop at a signal: those of -j. */
+void live_also_stop(struct skt_rt *rt);
+
+/* All that is to be opened is open: now give up everything else. exec: children are still to be started.
+ * write_dir, read_dir: directories that stay usable, or NULL. */
+int live_shut_in(struct live *live, bool exec, const char *read_dir, const char *write_dir);
+
+/* "HOST PORT" or "[HOST:]PORT" as one endpoint text, with "udp:", "unix:" put in front. NULL: out of memory. */
+const char *live_where(struct skt_cli *cli, const char *scheme, const char *host, const char *port);
+/* The text of an address, for talk. Valid until the fourth next call. */
+const char *live_addr(const struct skt_addr *addr);
+skt_time live_now(void);

@@ -1,0 +1,470 @@
+/* serve: a server for many clients. */
+#include "verb/verbs.h"
+
+#include <sockit/relay.h>
+#include <sockit/serve.h>
+
+#include "base/acl.h"
+#include "base/text.h"
+#include "cli/json.h"
+#include "verb/live.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum { LISTENERS_MAX = 16, THREADS_MAX = 64, LINES_A_SECOND = 20 };
+
+enum policy { REFUSE, WAIT };
+
+/* Read-only for the threads, but for the lock and what it guards. */
+struct server {
+    struct skt_cli *cli;
+    bool udp, echo, discard, send_proxy;
+    const char *reply, *say, *exec, *to;
+    uint32_t threads, max_conns;
+    enum policy policy;
+    struct skt_listen_conf listen;
+    struct skt_rt_conf rt;
+    uint64_t rate;
+    skt_time stats_every;
+    struct skt_strs where, allow, deny;
+    struct skt_acl acl;
+    struct live_tls tls;
+    struct live live; /* of the first thread */
+    pthread_mutex_t lock;
+    skt_time second; /* LINES_A_SECOND: of this second */
+    uint32_t lines;
+    uint64_t unsaid;
+    struct skt_rt_stats sum; /* of threads that ended */
+    struct worker *workers;
+};
+
+struct worker {
+    struct server *server;
+    struct skt_rt *rt;
+    struct skt_serve *serve; /* or */
+    struct skt_relay *relay;
+    pthread_t thread;
+    int r;
+};
+
+/* --- what happened --- */
+
+static void json_line(struct server *s, const char *event, const struct skt_addr *peer, uint64_t in, uint64_t out,
+    skt_time stayed, int why)
+{
+    struct skt_json j;
+
+    skt_json_begin(&j, &s->cli->out);
+    skt_json_str(&j, "event", event);
+    skt_json_str(&j, "peer", live_addr(peer));
+    if (stayed >= 0) {
+        skt_json_u64(&j, "bytes_in", in);
+        skt_json_u64(&j, "bytes_out", out);
+        skt_json_double(&j, "duration", (double)stayed / SKT_SEC);
+        skt_json_str(&j, "error", why ? strerror(-why) : NULL);
+    }
+    skt_json_end(&j);
+}
+
+/* People read some lines a second; what is above that is counted. */
+static bool may_say(struct server *s)
+{
+    skt_time now = live_now();
+
+    if (s->cli->quiet)
+        return false;
+    if (now - s->second > SKT_SEC) {
+        if (s->unsaid)
+            skt_cli_say(s->cli, "... and %llu more", (unsigned long long)s->unsaid);
+        s->second = now;
+        s->lines = 0;
+        s->unsaid = 0;
+    }
+    if (s->lines++ < LINES_A_SECOND)
+        return true;
+    s->unsaid++;
+    return false;
+}
+
+static void came(struct server *s, const struct skt_addr *peer)
+{
+    if (s->cli->json)
+        json_line(s, "connected", peer, 0, 0, -1, 0);
+    else if (may_say(s))
+        skt_cli_say(s->cli, "%s connected", live_addr(peer));
+}
+
+static void left(struct server *s, const struct skt_addr *peer, uint64_t in, uint64_t out, skt_time stayed, int why)
+{
+    char text[160];
+    struct skt_room room = skt_room_of(text, sizeof text - 1);
+
+    if (s->cli->json) {
+        json_line(s, "disconnected", peer, in, out, stayed, why);
+        return;
+    }
+    if (!may_say(s))
+        return;
+    skt_put_size(&room, in);
+    skt_put_str(&room, " in, ");
+    skt_put_size(&room, out);
+    skt_put_str(&room, " out, ");
+    skt_put_time(&room, stayed);
+    *room.p = 0;
+    skt_cli_say(s->cli, "%s left: %s%s%s", live_addr(peer), text, why ? ": " : "", why ? strerror(-why) : "");
+}
+
+static void serve_events(struct worker *w)
+{
+    struct skt_serve_event ev;
+
+    while (skt_serve_next(w->serve, &ev)) {
+        if (ev.what == SKT_SERVE_CAME)
+            came(w->server, &ev.peer);
+        else
+            left(w->server, &ev.peer, ev.in, ev.out, ev.stayed, ev.why);
+    }
+}
+
+static void relay_events(struct worker *w)
+{
+    struct skt_relay_event ev;
+
+    while (skt_relay_next(w->relay, &ev)) {
+        switch (ev.what) {
+        case SKT_RELAY_CAME: came(w->server, &ev.peer); break;
+        case SKT_RELAY_LEFT: left(w->server, &ev.peer, ev.in, ev.out, ev.stayed, ev.why); break;
+        case SKT_RELAY_FAILED: {
+            const char *why = skt_rt_why(w->rt, ev.link);
+            skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev.peer), *why ? why : strerror(-ev.why));
+            break;
+        }
+        case SKT_RELAY_BYTES: break;
+        }
+    }
+}
+
+static void stats(struct server *s)
+{
+    struct skt_rt_stats sum = s->sum, one;
+    struct skt_json j;
+
+    for (uint32_t i = 0; i < s->threads; i++) {
+        if (!s->workers[i].rt)
+            continue;
+        skt_rt_stats(s->workers[i].rt, &one);
+        for (size_t k = 0; k < sizeof one / sizeof(uint64_t); k++) /* all numbers; the last word holds links */
+            ((uint64_t *)&sum)[k] += ((uint64_t *)&one)[k];
+    }
+    skt_json_begin(&j, &s->cli->out);
+    skt_json_str(&j, "event", "stats");
+    skt_json_u64(&j, "accepted", sum.accepted);
+    skt_json_u64(&j, "refused", sum.refused);
+    skt_json_u64(&j, "denied", sum.denied);
+    skt_json_u64(&j, "dropped_full", sum.dropped_full);
+    skt_json_u64(&j, "dropped_idle", sum.dropped_idle);
+    skt_json_u64(&j, "accept_errors", sum.accept_errors);
+    skt_json_u64(&j, "bytes_in", sum.bytes_in);
+    skt_json_u64(&j, "bytes_out", sum.bytes_out);
+    skt_json_u64(&j, "datagrams_in", sum.datagrams_in);
+    skt_json_u64(&j, "datagrams_out", sum.datagrams_out);
+    skt_json_u64(&j, "datagrams_lost", sum.datagrams_lost);
+    skt_json_u64(&j, "links", sum.links);
+    skt_json_end(&j);
+    (void)skt_sink_flush(&s->cli->out);
+}
+
+/* --- the threads: each a runtime and an engine of its own, sharing nothing but the port --- */
+
+static struct skt_engine engine_of(struct worker *w)
+{
+    struct server *s = w->server;
+    const char *text = s->reply ? s->reply : s->say ? s->say : "";
+    struct skt_serve_conf serve = { .rate = s->rate,
+        .text = skt_span_str(text),
+        .quiet = s->cli->quiet && !s->cli->json,
+        .mode = s->echo    ? SKT_SERVE_ECHO
+                : s->reply ? SKT_SERVE_REPLY
+                : s->say   ? SKT_SERVE_SAY
+                           : SKT_SERVE_DISCARD };
+    struct skt_relay_conf relay = { .to = s->to ? s->to : s->exec,
+        .rate = s->rate,
+        .datagrams = s->udp,
+        .proxy = s->send_proxy,
+        .flow_idle = s->listen.idle };
+
+    if (!s->to && !s->exec) {
+        w->serve = skt_serve_new(&serve);
+        return w->serve ? skt_serve_engine(w->serve) : (struct skt_engine){ 0 };
+    }
+    (void)!getrandom(&relay.seed, sizeof relay.seed, 0);
+    w->relay = skt_relay_new(&relay);
+    return w->relay ? skt_relay_engine(w->relay) : (struct skt_engine){ 0 };
+}
+
+static int listen_all(struct worker *w, int engine)
+{
+    struct server *s = w->server;
+
+    for (uint32_t i = 0; i < s->where.n; i++) {
+        const char *where = live_where(s->cli, s->udp ? "udp:" : "", s->where.at[i], NULL);
+        struct skt_addr at;
+        skt_link link;
+        int r = skt_rt_listen(w->rt, engine, where, &s->listen, &link);
+
+        if (r)
+            return skt_cli_fail_why(s->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(w->rt, 0));
+        if (w != s->workers)
+            continue;
+        if (!skt_rt_local(w->rt, link, &at) && at.family != SKT_LOCAL)
+            skt_cli_say(s->cli, "listening on %s%s", live_addr(&at), s->udp ? " (UDP)" : s->tls.tls ? " (TLS)" : "");
+        else
+            skt_cli_say(s->cli, "listening on %s", s->where.at[i]);
+    }
+    return 0;
+}
+
+static int worker_open(struct worker *w)
+{
+    struct skt_engine e = engine_of(w);
+    struct skt_open_conf open = { .idle = w->server->listen.idle };
+    int n;
+
+    if (!e.ops)
+        return skt_cli_fail(w->server->cli, SKT_PHASE_ANY, -ENOMEM, "engine");
+    n = skt_rt_add(w->rt, e);
+    skt_rt_open_defaults(w->rt, n, &open);
+    return listen_all(w, n);
+}
+
+static void turn_done(struct worker *w)
+{
+    struct server *s = w->server;
+
+    pthread_mutex_lock(&s->lock);
+    if (w->serve)
+        serve_events(w);
+    else
+        relay_events(w);
+    if (s->cli->json)
+        (void)skt_sink_flush(&s->cli->out);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+
+    while ((w->r = skt_rt_step(w->rt)) > 0)
+        turn_done(w);
+    turn_done(w);
+    return NULL;
+}
+
+static int first_main(struct server *s)
+{
+    struct worker *w = s->workers;
+    skt_time due = s->stats_every ? live_now() + s->stats_every : SKT_NEVER;
+    int r;
+
+    while ((r = live_step(&s->live)) > 0) {
+        turn_done(w);
+        if (skt_rt_now(w->rt) < due)
+            continue;
+        pthread_mutex_lock(&s->lock);
+        stats(s);
+        pthread_mutex_unlock(&s->lock);
+        due += s->stats_every;
+    }
+    turn_done(w);
+    return r;
+}
+
+static int start_threads(struct server *s)
+{
+    for (uint32_t i = 1; i < s->threads; i++) {
+        struct worker *w = &s->workers[i];
+        int r = skt_rt_new(&s->rt, &w->rt);
+
+        if (r)
+            return skt_cli_fail(s->cli, SKT_PHASE_ANY, r, "runtime");
+        live_also_stop(w->rt);
+        if ((r = worker_open(w)))
+            return r;
+    }
+    for (uint32_t i = 1; i < s->threads; i++) {
+        int r = pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]);
+        if (r)
+            return skt_cli_fail(s->cli, SKT_PHASE_ANY, r, "thread");
+        s->workers[i].r = 1;
+    }
+    return 0;
+}
+
+static void stop_threads(struct server *s)
+{
+    for (uint32_t i = 1; i < s->threads; i++) {
+        if (!s->workers[i].thread)
+            continue;
+        skt_rt_stop(s->workers[i].rt);
+        pthread_join(s->workers[i].thread, NULL);
+    }
+}
+
+static int run(struct server *s)
+{
+    int r;
+
+    if ((r = live_tls(&s->live, &s->tls, true)))
+        return r;
+    s->listen.tls = s->live.tls;
+    s->workers[0].rt = s->live.rt;
+    s->rt.tap = s->live.tap;
+    if ((r = worker_open(&s->workers[0])))
+        return r;
+    if (s->threads == 1 && (r = live_shut_in(&s->live, s->exec != NULL, NULL, NULL)))
+        return r;
+    if (s->threads > 1 && (r = start_threads(s)))
+        return r;
+    r = first_main(s);
+    stop_threads(s);
+    if (s->stats_every || s->cli->verbose)
+        stats(s);
+    if (r == -EINTR)
+        return 0; /* a server that is told to end has done its work */
+    return r < 0 ? skt_cli_fail(s->cli, SKT_PHASE_TALK, r, "runtime") : 0;
+}
+
+static void close_workers(struct server *s)
+{
+    for (uint32_t i = 0; i < s->threads; i++) {
+        if (i)
+            skt_rt_free(s->workers[i].rt);
+        skt_serve_free(s->workers[i].serve);
+        skt_relay_free(s->workers[i].relay);
+    }
+}
+
+/* --- options --- */
+
+static int acl_rows(struct server *s)
+{
+    char text[256];
+
+    for (int allow = 0; allow < 2; allow++) {
+        const struct skt_strs *rows = allow ? &s->allow : &s->deny;
+        for (uint32_t i = 0; i < rows->n; i++) {
+            struct skt_room why = skt_room_of(text, sizeof text - 1);
+            if (!skt_acl_add(&s->acl, allow, rows->at[i], &why))
+                continue;
+            *why.p = 0;
+            return skt_cli_usage(s->cli, "--%s: %s", allow ? "allow" : "deny", text);
+        }
+    }
+    s->listen.acl = s->acl.n ? &s->acl : NULL;
+    return 0;
+}
+
+static int check(struct server *s)
+{
+    int modes = s->echo + s->discard + (s->reply != NULL) + (s->say != NULL) + (s->exec != NULL) + (s->to != NULL);
+
+    if (modes != 1)
+        return skt_cli_usage(s->cli, "give one of --echo, --reply, --say, --discard, --exec, --to%s",
+            modes ? "; they exclude each other" : "");
+    if (s->udp && s->exec)
+        return skt_cli_usage(s->cli, "--exec needs a stream: it does not go with --udp");
+    if (s->udp && (s->tls.tls || s->send_proxy || s->listen.proxy))
+        return skt_cli_usage(s->cli, "--tls and the PROXY protocol need a stream: they do not go with --udp");
+    if (s->send_proxy && !s->to)
+        return skt_cli_usage(s->cli, "--send-proxy needs --to");
+    if (s->threads > 1 && s->cli->pcap)
+        return skt_cli_usage(s->cli, "--pcap needs one thread: leave out -j");
+    return acl_rows(s);
+}
+
+static int serve(struct skt_cli *cli)
+{
+    static const char *const policies[] = { [REFUSE] = "refuse", [WAIT] = "wait", NULL };
+    struct server s = {
+        .cli = cli, .threads = 1, .listen = { .idle = 300 * SKT_SEC }, .lock = PTHREAD_MUTEX_INITIALIZER
+    };
+    char exec[4096], to[600];
+    uint64_t queue = 1 << 20;
+    const struct skt_opt opts[] = {
+        SKT_OPT_FLAG('e', "echo", &s.echo, "send back what comes"),
+        SKT_OPT_STR('r', "reply", &s.reply, "PREFIX", "answer each line or datagram with PREFIX and itself"),
+        SKT_OPT_STR('s', "say", &s.say, "TEXT", "say TEXT to who connects, then close"),
+        SKT_OPT_FLAG('d', "discard", &s.discard, "read and drop what comes"),
+        SKT_OPT_STR(0, "exec", &s.exec, "CMD", "run CMD by sh for each, with the peer as its stdin and stdout"),
+        SKT_OPT_STR('t', "to", &s.to, "HOST:PORT", "lead each to HOST:PORT (relay)"),
+        SKT_OPT_FLAG('u', "udp", &s.udp, "datagrams instead of streams"),
+        SKT_OPT_U32('j', "threads", &s.threads, "N", "N threads that share the port (1)", .min = 1, .max = THREADS_MAX),
+        SKT_OPT_U32(
+            'm', "max-conns", &s.max_conns, "N", "at most N connections a listener and thread (all we may open)"),
+        SKT_OPT_CHOICE(0, "at-max", &s.policy, "POLICY", policies, "at --max-conns refuse or let wait (refuse)"),
+        SKT_OPT_TIME(0, "timeout", &s.listen.idle, "TIME", "close who is silent for TIME (5m); 0: never"),
+        SKT_OPT_RATE(0, "limit-rate", &s.rate, "RATE", "take at most RATE from each connection"),
+        SKT_OPT_SIZE(
+            0, "queue", &queue, "SIZE", "drop who lets more than SIZE wait (1MiB)", .min = 4096, .max = 1 << 30),
+        SKT_OPT_LIST(0, "allow", &s.allow, "CIDR", "serve these addresses; all others are denied"),
+        SKT_OPT_LIST(0, "deny", &s.deny, "CIDR", "deny these addresses"),
+        LIVE_TLS_SERVER_ROWS(&s.tls),
+        SKT_OPT_FLAG(0, "proxy-protocol", &s.listen.proxy, "a PROXY header (v1, v2) comes first"),
+        SKT_OPT_FLAG(0, "send-proxy", &s.send_proxy, "send a PROXY header (v1) to the target of --to"),
+        SKT_OPT_TIME(0, "stats", &s.stats_every, "TIME", "print counters as JSON each TIME, and at the end"),
+        SKT_OPT_TIME(0, "busy-poll", &s.rt.busy_poll, "TIME", "spin for TIME before sleeping: less latency, more CPU"),
+        SKT_OPT_FLAG(0, "cc-system", &s.rt.cc_system, "keep the system's congestion control for peers on this host"),
+        SKT_ARGS(&s.where, "[HOST:]PORT", "where to listen; also unix:/path", .min = 1, .max = LISTENERS_MAX),
+        SKT_OPT_END,
+    };
+    int r = skt_cli_parse(cli, opts);
+
+    if (r)
+        return r;
+    (void)skt_acl_init(&s.acl, 4096);
+    if ((r = check(&s)))
+        goto end;
+    if (s.exec) {
+        snprintf(exec, sizeof exec, "exec:%s", s.exec);
+        s.exec = exec;
+    } else if (s.to && s.udp) {
+        snprintf(to, sizeof to, "udp:%s", s.to);
+        s.to = to;
+    }
+    s.rt.queue_bytes = (uint32_t)queue;
+    s.listen.max_conns = s.max_conns;
+    s.listen.wait = s.policy == WAIT;
+    s.listen.reuse_port = s.threads > 1;
+    s.workers = calloc(s.threads, sizeof *s.workers);
+    if (!s.workers) {
+        r = skt_cli_fail(cli, SKT_PHASE_ANY, -ENOMEM, "threads");
+        goto end;
+    }
+    for (uint32_t i = 0; i < s.threads; i++)
+        s.workers[i].server = &s;
+    if (!(r = live_open(&s.live, cli, &s.rt)))
+        r = run(&s);
+    close_workers(&s);
+    r = live_close(&s.live, r);
+end:
+    free(s.workers);
+    skt_acl_done(&s.acl);
+    return r;
+}
+
+const struct skt_verb skt_verb_serve = {
+    "serve",
+    "Serve many clients over TCP, UDP, Unix sockets, TLS",
+    serve,
+    .examples = SKT_EXAMPLES({ "sockit serve --echo 7000", "echo, on loopback" },
+        { "sockit serve --reply 'Server received: ' 8080", "answer each line" },
+        { "sockit serve -u --echo -j 2 '*:9999'", "UDP on every address, two threads" },
+        { "sockit serve --to db.lan:5432 --allow 10.0.0.0/8 '*:5432'", "a relay for one network" },
+        { "sockit serve --exec 'date' 1313", "run a command for each who comes" }),
+    .see_also = "listen,connect",
+};
