@@ -80,6 +80,8 @@ grep -o 'Server response: .*' talk.out >answers
 printf 'Server response: Server received: %s\n' one 'zwei und drei: äöü' '' >want
 same want answers
 says "Enter message \(or 'quit' to exit\)" talk.out
+exits 0 "$EXAMPLES/manual" "127.0.0.1:$port" # what skt_net(3) shows
+is 'Server received: Hello' "$(cat out)"
 py '
 def dial():
     return socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
@@ -104,9 +106,9 @@ while not got.endswith(b"\xc3\xa9\n"):
     got += half.recv(1024)
 assert b"\xef\xbf\xbd" not in got
 ' "$port" || fail "Python's clients of reply_server"
-all_left() { [ "$(grep -c ' left' reply.out)" -eq 24 ]; }
+all_left() { [ "$(grep -c ' left' reply.out)" -eq 25 ]; }
 until_true 10 all_left || fail "not all have left: $(cat reply.out)"
-is 24 "$(grep -c ' connected$' reply.out)"
+is 25 "$(grep -c ' connected$' reply.out)"
 py '
 import struct
 s = [socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10) for i in range(100)]
