@@ -8,12 +8,18 @@
 
 #include "base/random.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
 
-enum { MAX_BITS = 28, FIRST_BITS = 2, TAIL_MAX = 64 };
+enum {
+    MAX_BITS = 28,            /* of the number of items */
+    HOME_BITS = MAX_BITS + 2, /* of the largest table; three quarters of 2^29 would do */
+    FIRST_BITS = 2,           /* of the first table: most maps stay small */
+    TAIL_MAX = 64,            /* at a load of 3/4 it overflows so rarely that growing is the answer */
+};
 
 struct skt_map_slot {
     uint64_t hash;
@@ -87,10 +93,11 @@ static struct skt_map_slot *find(const struct skt_map *map, const struct key *ke
     return slot && slot->size && !order(slot, key) ? slot : NULL;
 }
 
-/* Lays the items of one table out in another. False: the tail of that one is too short. */
-static bool lay_out(const struct skt_map *map, struct skt_map_slot *slots, uint32_t shift)
+/* Lays the items out in the next larger table. They fit: a home goes from h to 2h or 2h + 1, there are twice as many of
+ * them, and the tail does not shrink. */
+static void lay_out(const struct skt_map *map, struct skt_map_slot *slots, uint32_t shift)
 {
-    uint32_t n = map->slots ? slots_of(map->shift) : 0, next = 0, last = slots_of(shift) - 1;
+    uint32_t n = map->slots ? slots_of(map->shift) : 0, next = 0;
 
     for (uint32_t i = 0; i < n; i++) {
         uint32_t home = (uint32_t)(map->slots[i].hash >> shift);
@@ -99,31 +106,23 @@ static bool lay_out(const struct skt_map *map, struct skt_map_slot *slots, uint3
             continue;
         if (next < home)
             next = home;
-        if (next == last)
-            return false;
+        assert(next < slots_of(shift) - 1);
         slots[next++] = map->slots[i];
     }
-    return true;
 }
 
 static int grow(struct skt_map *map)
 {
-    uint32_t shift = map->slots ? map->shift : 64 - FIRST_BITS + 1;
+    uint32_t shift = map->slots ? map->shift - 1 : 64 - FIRST_BITS;
+    struct skt_map_slot *slots = shift < 64 - HOME_BITS ? NULL : calloc(slots_of(shift), sizeof *slots);
 
-    while (shift-- > 64 - MAX_BITS - 2) {
-        struct skt_map_slot *slots = calloc(slots_of(shift), sizeof *slots);
-
-        if (!slots)
-            return -ENOMEM;
-        if (lay_out(map, slots, shift)) {
-            free(map->slots);
-            map->slots = slots;
-            map->shift = shift;
-            return 0;
-        }
-        free(slots);
-    }
-    return -ENOMEM;
+    if (!slots)
+        return -ENOMEM;
+    lay_out(map, slots, shift);
+    free(map->slots);
+    map->slots = slots;
+    map->shift = shift;
+    return 0;
 }
 
 /* Shifts the items from slot on by one, up to the next free slot. False: that one is the last, which stays free. */
@@ -147,7 +146,7 @@ static int insert(struct skt_map *map, const struct key *key, struct skt_map_slo
 
     if (map->n >= map->max)
         return -ENOSPC;
-    /* at most three quarters of the homes are taken: at that load a search looks at two or three slots */
+    /* at most three quarters of the homes are taken: at that load a search looks at 2.5 slots (Knuth, 6.4) */
     if (!map->slots || map->n + 1 > (3ull << (64 - map->shift)) / 4) {
         if ((r = grow(map)))
             return r;

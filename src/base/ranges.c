@@ -83,6 +83,7 @@ int skt_ranges_take(struct skt_ranges *ranges, uint64_t from, uint64_t to, uint6
     return r;
 }
 
+/* A piece that only meets the hole is cut to itself: no special case. */
 int skt_ranges_drop(struct skt_ranges *ranges, uint64_t from, uint64_t to, uint64_t *ret_gone)
 {
     struct skt_range rest[2]; /* what stays left and right of the hole */
@@ -92,8 +93,6 @@ int skt_ranges_drop(struct skt_ranges *ranges, uint64_t from, uint64_t to, uint6
 
     if (from > to)
         return -EINVAL;
-    if (i < ranges->n && ranges->items[i].to == from)
-        i++; /* it ends where the hole begins */
     for (j = i; j < ranges->n && ranges->items[j].from < to; j++) {
         const struct skt_range *piece = &ranges->items[j];
 

@@ -80,6 +80,12 @@ static void a_mapped_address_counts_as_ipv4(void **state)
     assert_false(allows(&acl, "::ffff:203.0.113.1")); /* IPv4, and no row allows that */
     assert_true(allows(&acl, "2001:db8::1"));
     skt_acl_done(&acl);
+
+    skt_acl_init(&acl, 10);
+    skt_acl_add(&acl, false, "::ffff:0:0/96", NULL); /* all of IPv4 */
+    assert_false(allows(&acl, "203.0.113.1"));
+    assert_true(allows(&acl, "2001:db8::1"));
+    skt_acl_done(&acl);
 }
 
 static void a_wrong_row_is_named_and_the_way_out_too(void **state)

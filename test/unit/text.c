@@ -374,6 +374,9 @@ static void limits_of_length_are_exact(void **state)
     memcpy(text + 255, ":80", 4);
     assert_int_equal(skt_endpoint_parse(text, &e, NULL), 0);
     assert_int_equal(strlen(e.host), 255);
+    memset(text, 'a', sizeof text);
+    memcpy(text + 256, ":80", 4);
+    assert_int_equal(skt_endpoint_parse(text, &e, NULL), -ERANGE);
     assert_int_equal(skt_endpoint_parse_host("", 80, &e, NULL), -EINVAL);
 }
 
