@@ -1,5 +1,6 @@
-/* ref_relay PORT: a bare relay. What a link says goes to all others as it came; each link gets all of a turn by one
- * writev. No names, no rooms, no parsing, and lines of two senders may mix: what a chat server can at best be. */
+/* ref_relay PORT [runs]: a bare line relay. A line goes to all others; each link gets all lines of a turn by one writev.
+ * No names, no rooms, no parsing: what a chat server can at best be. runs: the lines that came by one receive are one
+ * piece instead of a piece each, which a server can do only as long as all of them have the same readers. */
 #include "common.h"
 
 #include <errno.h>
@@ -10,12 +11,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, LINKS = 1 << 16, CHUNK = 64 * 1024, PIECES = EVENTS, REST_MAX = 1 << 20 };
+enum { EVENTS = 256, LINKS = 1 << 16, CHUNK = 64 * 1024, LINE_MAX_BYTES = 4096, PIECES = 1024 /* IOV_MAX */ };
+enum { REST_MAX = 1 << 20 };
 
 struct link {
     bool open;
     char *rest; /* what its socket did not take */
     size_t from, n;
+    char *carry; /* a line that is not whole yet */
+    size_t carried;
 };
 
 static int epoll, highest;
@@ -24,8 +28,10 @@ static struct {
     int from;
     char *bytes;
     size_t n;
-} pieces[PIECES]; /* of this turn */
-static int piece_count;
+} pieces[PIECES]; /* of this turn, in the chunks that were received */
+static char *chunks[EVENTS];
+static int piece_count, chunk_count;
+static bool runs;
 static struct iovec iov[PIECES]; /* static: on the stack it would be cleared for each link */
 
 static void watch(int op, int fd, uint32_t what)
@@ -39,6 +45,7 @@ static void watch(int op, int fd, uint32_t what)
 static void drop(int fd)
 {
     free(links[fd].rest);
+    free(links[fd].carry);
     links[fd] = (struct link){ 0 };
     close(fd);
 }
@@ -79,7 +86,8 @@ static void flush(int fd)
     if (l->from < l->n)
         return;
     free(l->rest);
-    *l = (struct link){ .open = true };
+    l->rest = NULL;
+    l->from = l->n = 0;
     watch(EPOLL_CTL_MOD, fd, EPOLLIN);
 }
 
@@ -109,24 +117,57 @@ static void deliver_turn(void)
     for (int fd = 0; piece_count && fd <= highest; fd++)
         if (links[fd].open)
             deliver(fd);
-    for (int i = 0; i < piece_count; i++)
-        free(pieces[i].bytes);
     piece_count = 0;
+}
+
+static void end_turn(void)
+{
+    deliver_turn();
+    while (chunk_count)
+        free(chunks[--chunk_count]);
+}
+
+static void add_piece(int from, char *bytes, size_t n)
+{
+    if (piece_count == PIECES)
+        deliver_turn();
+    pieces[piece_count].from = from;
+    pieces[piece_count].bytes = bytes;
+    pieces[piece_count++].n = n;
+}
+
+/* Keeps what follows the last line end for the next time. */
+static bool keep_carry(struct link *l, const char *bytes, size_t n)
+{
+    free(l->carry);
+    l->carry = n && n <= LINE_MAX_BYTES ? bench_alloc(n) : NULL;
+    l->carried = l->carry ? n : 0;
+    if (l->carry)
+        memcpy(l->carry, bytes, n);
+    return n <= LINE_MAX_BYTES;
 }
 
 static void pull(int fd)
 {
-    char *bytes = malloc(CHUNK);
-    ssize_t n = bytes ? recv(fd, bytes, CHUNK, 0) : -1;
+    struct link *l = &links[fd];
+    char *bytes = malloc(LINE_MAX_BYTES + CHUNK), *p = bytes, *end, *lf;
+    ssize_t n = bytes ? recv(fd, bytes + l->carried, CHUNK, 0) : -1;
 
-    if (n > 0) {
-        pieces[piece_count].from = fd;
-        pieces[piece_count].bytes = bytes;
-        pieces[piece_count++].n = (size_t)n;
+    if (n <= 0) {
+        free(bytes);
+        if (n == 0 || errno != EAGAIN)
+            drop(fd);
         return;
     }
-    free(bytes);
-    if (n == 0 || errno != EAGAIN)
+    chunks[chunk_count++] = bytes;
+    if (l->carried)
+        memcpy(bytes, l->carry, l->carried);
+    end = bytes + l->carried + n;
+    while ((lf = runs ? memrchr(p, '\n', (size_t)(end - p)) : memchr(p, '\n', (size_t)(end - p)))) {
+        add_piece(fd, p, (size_t)(lf + 1 - p));
+        p = lf + 1;
+    }
+    if (!keep_carry(l, p, (size_t)(end - p)))
         drop(fd);
 }
 
@@ -148,6 +189,7 @@ int main(int argc, char **argv)
     struct epoll_event ev[EVENTS];
     int listener;
 
+    runs = argc > 2 && !strcmp(argv[2], "runs");
     bench_raise_files();
     epoll = epoll_create1(EPOLL_CLOEXEC);
     listener = bench_listen(bench_number(argv[1], 1, 65535));
@@ -167,6 +209,6 @@ int main(int argc, char **argv)
                     pull(fd);
             }
         }
-        deliver_turn();
+        end_turn();
     }
 }
