@@ -1,5 +1,6 @@
-/* ref_uring_relay PORT [SLOT_BYTES]: the bare relay (of runs, lines may mix) on io_uring. What came in a turn is copied once and counted; each
- * link gets it by one gathered sendmsg, and all the sends of a turn enter the kernel by one call. */
+/* ref_uring_relay PORT [SLOT_BYTES]: the bare relay (of runs, lines may mix) on io_uring. What came in a turn is copied
+ * once and counted; each link gets it by one gathered sendmsg, and all the sends of a turn enter the kernel by one
+ * call. */
 #include "common.h"
 #include "uring.h"
 
