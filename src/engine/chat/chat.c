@@ -161,7 +161,6 @@ static void take_lines(struct skt_chat *c, struct user *u, struct skt_in *in)
         }
         if (must_wait(c, u) || !pay(c, u)) {
             in->hold = true;
-            c->stats.held++;
             if (u->held && skt_len(in->data) > c->conf.flood_bytes) {
                 c->stats.lost_flood++;
                 skt_chat_kill(c, u, "Excess Flood", (struct skt_span){ 0 });
@@ -178,11 +177,14 @@ static void take_lines(struct skt_chat *c, struct user *u, struct skt_in *in)
 
 static void on_data(struct skt_chat *c, struct user *u, struct skt_in *in)
 {
-    if (skt_len(in->data) > u->left) { /* not only what was left last time */
+    bool fresh = skt_len(in->data) > u->left; /* not only what was left last time */
+
+    if (fresh) {
         u->heard = c->now;
         u->pinged = false;
     }
     take_lines(c, u, in);
+    c->stats.held += fresh && in->hold;
     if (u->state == GONE || u->doomed)
         in->data.p = in->data.end;
     u->left = skt_len(in->data);
