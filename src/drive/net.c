@@ -35,12 +35,10 @@ skt_time skt_in(skt_time length)
 int net_poll(struct pollfd *polls, size_t n, skt_time deadline)
 {
     for (;;) {
-        skt_time left = deadline == SKT_NEVER ? 0 : deadline - skt_now();
-        struct timespec t = { 0 };
+        skt_time now = skt_now(), left = deadline > now ? deadline - now : 0;
+        struct timespec t = { .tv_sec = left / SKT_SEC, .tv_nsec = left % SKT_SEC };
         int r;
 
-        if (left > 0)
-            t = (struct timespec){ .tv_sec = left / SKT_SEC, .tv_nsec = left % SKT_SEC };
         r = ppoll(polls, n, deadline == SKT_NEVER ? NULL : &t, NULL);
         if (r >= 0 || errno != EINTR)
             return r < 0 ? -errno : r;
@@ -70,11 +68,27 @@ void net_nap(skt_time length, skt_time deadline)
 
 /* ---- errors ---- */
 
+static const char *too_late(enum skt_stage stage)
+{
+    switch (stage) {
+    case SKT_AT_RESOLVE: return "no name server answered within the deadline";
+    case SKT_AT_CONNECT: return "no answer within the deadline";
+    case SKT_AT_ACCEPT: return "nobody connected within the deadline";
+    case SKT_AT_TLS: return "the TLS handshake was not done within the deadline";
+    case SKT_AT_SEND: return "the peer did not take all of it within the deadline";
+    case SKT_AT_RECV: return "not received within the deadline";
+    case SKT_AT_BIND:
+    case SKT_AT_LISTEN:
+    case SKT_AT_LIMIT: break;
+    }
+    return "not done within the deadline";
+}
+
 /* What to do about it, where that is more than the system's words. */
 static const char *reason_of(enum skt_stage stage, int why)
 {
     switch (why) {
-    case -ETIMEDOUT: return "not done within the deadline";
+    case -ETIMEDOUT: return too_late(stage);
     case -ECANCELED: return "stopped";
     case -ECONNREFUSED: return "connection refused: nothing listens there";
     case -ECONNRESET: return "connection reset by the peer";

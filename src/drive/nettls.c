@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int fail(struct skt_sock *s, enum skt_stage stage, int why)
+static int session_failed(struct skt_sock *s, enum skt_stage stage, int why)
 {
     const char *text = skt_tls_why(s->filter->session);
 
@@ -39,7 +39,7 @@ static int flush(struct skt_sock *s, skt_time deadline)
 /* The session is dead: its alert tells the peer, if the socket takes it at once. */
 static int broken(struct skt_sock *s, enum skt_stage stage, int why)
 {
-    fail(s, stage, why);
+    session_failed(s, stage, why);
     (void)flush(s, 0);
     return why;
 }

@@ -1,6 +1,11 @@
 /* drive/net.c: the sockets of the façade as such: time, options, names, poll, stop, show. */
 #include "netpair.h"
 
+#include "failing.h"
+
+#include "../../src/drive/net.c" /* its allocations fail when we say so */
+
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -81,6 +86,40 @@ static void an_abstract_name_is_shown_escaped(void **state)
 }
 
 static void close_takes_null(void **state) { skt_sock_close(NULL); }
+
+/* Descriptors that are open in this process. */
+static int open_fds(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void without_memory_there_is_no_socket_and_no_leak(void **state)
+{
+    struct skt_sock *l = bound("0"), *client, *s = NULL;
+    const char *unix_where = own("unix:");
+    struct skt_err err;
+    int before;
+
+    client = dialled(skt_sock_local(l));
+    before = open_fds();
+    allocations_left = 0;
+    assert_int_equal(skt_accept(l, SOON, &s), -ENOMEM);
+    failed_at(skt_sock_err(l), SKT_AT_LIMIT, ENOMEM);
+    assert_int_equal(skt_dial(skt_sock_local(l), NULL, SOON, &s, &err), -ENOMEM);
+    failed_at(&err, SKT_AT_LIMIT, ENOMEM);
+    assert_int_equal(skt_bind("0", NULL, SOON, &s, &err), -ENOMEM);
+    failed_at(&err, SKT_AT_LIMIT, ENOMEM);
+    assert_int_equal(skt_bind(unix_where, NULL, SOON, &s, &err), -ENOMEM);
+    allocations_left = -1;
+    assert_null(s);
+    assert_int_equal(open_fds(), before);
+    skt_sock_close(client);
+    skt_sock_close(l);
+}
 
 /* ---- poll ---- */
 
@@ -212,5 +251,6 @@ static void long_text_is_shown_whole_wherever_its_characters_lie(void **state)
 
 RUN(T(a_deadline_is_a_moment_from_now), T(options_are_set_and_read_back), T(a_value_out_of_range_is_refused),
     T(the_hops_of_ip6_are_its_own_option), T(an_abstract_name_is_shown_escaped), T(close_takes_null),
-    T(poll_names_the_first_that_would_not_wait), T(stop_ends_every_wait_for_good), T(stop_is_for_signal_handlers_too),
+    T(without_memory_there_is_no_socket_and_no_leak), T(poll_names_the_first_that_would_not_wait),
+    T(stop_ends_every_wait_for_good), T(stop_is_for_signal_handlers_too),
     T(what_a_stranger_says_cannot_command_the_terminal), T(long_text_is_shown_whole_wherever_its_characters_lie))

@@ -1,6 +1,10 @@
 /* drive/netio.c: bytes, lines, characters and datagrams; every deadline holds. */
 #include "netpair.h"
 
+#include "failing.h"
+
+#include "../../src/drive/netio.c" /* its allocations fail when we say so */
+
 #include "base/utf8.h"
 
 #include <netinet/in.h>
@@ -570,9 +574,36 @@ static void streams_and_datagrams_are_not_mixed_up(void **state)
     pair_close(&p);
 }
 
-RUN(T(a_mebibyte_goes_both_ways_whole), T(parts_arrive_as_one), T(long_parts_arrive_whole),
-    T(after_a_half_close_the_answer_still_comes), T(a_reset_is_told_as_one), T(after_finish_the_last_words_arrive),
-    T(finish_waits_until_its_deadline_only), T(sending_to_nobody_raises_no_signal), T(receiving_ends_at_the_deadline),
+static void without_memory_nothing_is_lost(void **state)
+{
+    struct pair p = pair_on("0");
+    const char *where = own("unixgram:");
+    struct skt_sock *server = bound(where), *client = dialled(where);
+    struct skt_span got;
+    struct skt_addr from;
+
+    assert_int_equal(skt_send_all(p.client, text_of("kept\n"), SOON), 0);
+    allocations_left = 0;
+    assert_int_equal(skt_recv(p.server, &got, SOON), -ENOMEM);
+    failed_at(skt_sock_err(p.server), SKT_AT_LIMIT, ENOMEM);
+    allocations_left = -1;
+    wants_line(p.server, "kept");
+
+    assert_int_equal(skt_send_all(client, text_of("who?"), SOON), 0);
+    allocations_left = 1; /* the buffer, but not the table of senders */
+    assert_int_equal(skt_recvfrom(server, &got, &from, SOON), 1);
+    allocations_left = -1;
+    assert_true(skt_span_is(got, "who?"));
+    assert_int_equal(skt_sendto(server, text_of("you"), &from, SOON), -EDESTADDRREQ);
+    skt_sock_close(client);
+    skt_sock_close(server);
+    pair_close(&p);
+}
+
+RUN(T(without_memory_nothing_is_lost), T(a_mebibyte_goes_both_ways_whole), T(parts_arrive_as_one),
+    T(long_parts_arrive_whole), T(after_a_half_close_the_answer_still_comes), T(a_reset_is_told_as_one),
+    T(after_finish_the_last_words_arrive), T(finish_waits_until_its_deadline_only),
+    T(sending_to_nobody_raises_no_signal), T(receiving_ends_at_the_deadline),
     T(sending_ends_at_the_deadline_when_nobody_reads), T(a_peer_that_drips_does_not_move_the_deadline),
     T(signals_do_not_move_the_deadline), T(no_character_is_cut_at_a_buffers_edge),
     T(a_character_in_pieces_comes_when_it_is_whole), T(lines_are_lines_however_they_travel),

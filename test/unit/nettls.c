@@ -1,6 +1,10 @@
 /* drive/nettls.c: TLS through the façade, with certificates made on the spot. */
 #include "netpair.h"
 
+#include "failing.h"
+
+#include "../../src/drive/nettls.c" /* its allocations fail when we say so */
+
 #include <sockit/tls.h>
 
 #include "certs.h"
@@ -310,6 +314,19 @@ static void poll_knows_what_tls_holds_back(void **state)
     peer_end(&p);
 }
 
+static void without_memory_there_is_no_session_and_no_leak(void **state)
+{
+    struct skt_sock *l = tls_listener(), *client = dialled(skt_sock_local(l)), *s = NULL;
+
+    allocations_left = 0;
+    assert_int_equal(skt_accept(l, SOON, &s), -ENOMEM);
+    allocations_left = -1;
+    assert_int_equal(skt_sock_err(l)->errno_, ENOMEM);
+    assert_null(s);
+    skt_sock_close(client);
+    skt_sock_close(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +340,7 @@ int main(void)
         T(plain_text_is_no_handshake),
         T(an_end_without_goodbye_is_a_failure),
         T(poll_knows_what_tls_holds_back),
+        T(without_memory_there_is_no_session_and_no_leak),
     };
 
     return cmocka_run_group_tests(tests, make_all, remove_all);
