@@ -127,7 +127,9 @@ int skt_acl_add(struct skt_acl *acl, bool allow, const char *cidr, struct skt_ro
     row.family = net.family;
     row.bits = (uint8_t)bits;
     r = push(acl, &row);
-    return r ? skt_refuse(why, r, "network", skt_span_str(cidr), "is one too many: the list takes %u", acl->max) : 0;
+    if (r == -ENOSPC)
+        return skt_refuse(why, r, "network", skt_span_str(cidr), "is one too many: the list takes %u", acl->max);
+    return r ? skt_refuse(why, r, "network", skt_span_str(cidr), "finds no memory") : 0;
 }
 
 bool skt_acl_allows(const struct skt_acl *acl, const struct skt_addr *addr)

@@ -40,7 +40,8 @@ int skt_time_parse(const char *text, skt_time *ret_time, struct skt_room *why); 
 int skt_rate_parse(const char *text, uint64_t *ret_rate, struct skt_room *why);
 int skt_percent_parse(const char *text, double *ret_share, struct skt_room *why); /* "0.5%" = "0.5": 0.005; 0..100 */
 int skt_port_parse(const char *text, uint16_t *ret_port, struct skt_room *why);   /* number or well-known name */
-/* "1-1024,8080,http"; "-": all; "1000-", "-1024". Added to *ports, an initialised set; untouched on failure. */
+/* "1-1024,8080,http"; "-": all; "1000-", "-1024". Added to *ports, an initialised set; untouched on failure, also
+ * -ENOSPC and -ENOMEM. */
 int skt_ports_parse(const char *text, struct skt_ranges *ports, struct skt_room *why);
 
 /* For people, three digits; the parsers read them back: "1.50MiB", "50.0ms", "2m05s", "12.5MiB/s". */

@@ -352,6 +352,13 @@ static int get_port_range(struct skt_span s, uint16_t *ret_first, uint16_t *ret_
     return r;
 }
 
+static int refuse_piece(struct skt_room *why, int error, struct skt_span list, uint32_t max)
+{
+    if (error == -ENOSPC)
+        return skt_refuse(why, error, "ports", list, "are more than %u pieces: give them in parts", max);
+    return skt_refuse(why, error, "ports", list, "find no memory");
+}
+
 static int add_ports(struct skt_span s, struct skt_ranges *ports, struct skt_room *why)
 {
     struct skt_span list = s;
@@ -370,7 +377,7 @@ static int add_ports(struct skt_span s, struct skt_ranges *ports, struct skt_roo
         if ((r = get_port_range(part, &first, &last, why)))
             return r;
         if ((r = skt_ranges_take(ports, first, last + 1u, NULL)))
-            return skt_refuse(why, r, "ports", s, "are more than %u pieces", ports->max);
+            return refuse_piece(why, r, s, ports->max);
     } while (comma);
     return 0;
 }
@@ -381,8 +388,10 @@ int skt_ports_parse(const char *text, struct skt_ranges *ports, struct skt_room 
     struct skt_ranges all;
     int r = skt_ranges_init(&all, ports->max);
 
-    for (uint32_t i = 0; !r && i < ports->n; i++)
-        r = skt_ranges_take(&all, ports->items[i].from, ports->items[i].to, NULL);
+    for (uint32_t i = 0; !r && i < ports->n; i++) {
+        if ((r = skt_ranges_take(&all, ports->items[i].from, ports->items[i].to, NULL)))
+            (void)refuse_piece(why, r, skt_span_str(text), ports->max);
+    }
     if (!r)
         r = add_ports(skt_span_str(text), &all, why);
     if (r) {

@@ -131,8 +131,11 @@ static void one_row_too_many_is_refused(void **state)
 
     skt_acl_init(&acl, 1);
     allocations_left = 0;
-    assert_int_equal(skt_acl_add(&acl, true, "::1", NULL), -ENOMEM);
+    assert_int_equal(skt_acl_add(&acl, true, "::1", &why), -ENOMEM);
     allocations_left = -1;
+    assert_string_equal(text, "network '::1' finds no memory");
+    memset(text, 0, sizeof text);
+    why = skt_room_of(text, sizeof text - 1);
     assert_false(acl.has_allow); /* the row that failed must not shut everyone out */
     assert_int_equal(skt_acl_add(&acl, false, "::1", NULL), 0);
     assert_int_equal(skt_acl_add(&acl, true, "::2", &why), -ENOSPC);

@@ -2,12 +2,14 @@
 #include "seed.h"
 
 #include "base/random.h"
-#include "base/ranges.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
+
+#include "failing.h"
+
+#include "base/ranges.c" /* its allocations fail where a test wants it */
 
 static char said[300];
 static struct skt_room why;
@@ -216,7 +218,7 @@ static void a_wrong_value_is_named_and_the_way_out_too(void **state)
         { ports_in_3, "22,http,70000", -ERANGE, "port '70000' is above 65535" },
         { ports_in_3, "1-2-3", -EINVAL, "port '2-3' is neither a number nor a well-known service" },
         { ports_in_3, "nope", -EINVAL, "port 'nope' is neither a number nor a well-known service" },
-        { ports_in_3, "1,3,5,7", -ENOSPC, "ports '1,3,5,7' are more than 3 pieces" },
+        { ports_in_3, "1,3,5,7", -ENOSPC, "ports '1,3,5,7' are more than 3 pieces: give them in parts" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -296,6 +298,22 @@ static void ports_join_what_is_there_or_leave_it_alone(void **state)
     assert_int_equal(ports.n, 2);
     assert_false(skt_ranges_has(&ports, 40));
     assert_true(skt_ranges_has_all(&ports, 10, 22));
+    skt_ranges_done(&ports);
+}
+
+static void ports_without_memory_say_so_and_change_nothing(void **state)
+{
+    struct skt_ranges ports;
+
+    skt_ranges_init(&ports, 100);
+    assert_int_equal(skt_ports_parse("1,3,5", &ports, NULL), 0);
+    for (long n = 0; n < 2; n++) { /* the copy of what is there, then its growth for a ninth piece */
+        allocations_left = n;
+        assert_int_equal(skt_ports_parse("7,9,11,13,15,17", &ports, listen_to()), -ENOMEM);
+        allocations_left = -1;
+        assert_string_equal(said, "ports '7,9,11,13,15,17' find no memory");
+        assert_int_equal(ports.n, 3);
+    }
     skt_ranges_done(&ports);
 }
 
@@ -403,5 +421,5 @@ static void the_decimal_point_is_no_matter_of_the_locale(void **state)
 RUN(T(sizes_are_exact), T(times_are_exact), T(rates_are_bytes_per_second),
     T(a_wrong_value_is_named_and_the_way_out_too), T(ret_stays_untouched_on_failure), T(percentages_become_shares),
     T(lists_of_ports_become_ranges), T(ports_join_what_is_there_or_leave_it_alone),
-    T(the_best_known_services_have_their_port), T(people_read_three_digits), T(what_is_written_is_read_back),
-    T(the_decimal_point_is_no_matter_of_the_locale))
+    T(ports_without_memory_say_so_and_change_nothing), T(the_best_known_services_have_their_port),
+    T(people_read_three_digits), T(what_is_written_is_read_back), T(the_decimal_point_is_no_matter_of_the_locale))
