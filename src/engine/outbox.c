@@ -119,34 +119,53 @@ static void drained(struct skt_outbox *ob)
     }
 }
 
-bool skt_outbox_send(struct skt_outbox *ob, struct skt_out *out)
+/* All but SHARE. */
+static void show(const struct skt_delivery *d, struct skt_out *out)
 {
-    const struct skt_delivery *d;
-
-    skt_buf_put(ob->lent);
-    ob->lent = NULL;
-    if (ob->head == ob->tail) {
-        drained(ob);
-        return false;
-    }
-    d = &ob->queue[ob->head++];
-    out->link = d->link;
-    out->kind = (enum skt_kind)d->kind;
     switch (out->kind) {
-    case SKT_SHARE:
-        out->share = skt_span_of(d->buf->data + d->at, d->len);
-        out->buf = ob->lent = d->buf;
-        break;
     case SKT_MOVE:
         out->from = d->at;
         out->len = d->len == UINT32_MAX ? UINT64_MAX : d->len;
         break;
     case SKT_CLOSE: out->why = (int)d->at; break;
     case SKT_EOF: break;
+    case SKT_SHARE:
     case SKT_DATA:
     case SKT_OPEN:
     case SKT_FULL:
     case SKT_ROOM: assert(!"an outbox holds none of these");
+    }
+}
+
+/* The reference of a delivery is held on to until the next send, when the driver has taken its own. */
+static void lend(struct skt_outbox *ob, struct skt_buf *buf)
+{
+    if (buf && buf == ob->lent) {
+        buf->refs--; /* a fan-out: the one that is lent will do */
+    } else {
+        skt_buf_put(ob->lent);
+        ob->lent = buf;
+    }
+}
+
+bool skt_outbox_send(struct skt_outbox *ob, struct skt_out *out)
+{
+    const struct skt_delivery *d;
+
+    if (ob->head == ob->tail) {
+        lend(ob, NULL);
+        drained(ob);
+        return false;
+    }
+    d = &ob->queue[ob->head++];
+    out->link = d->link;
+    out->kind = (enum skt_kind)d->kind;
+    lend(ob, d->buf);
+    if (out->kind == SKT_SHARE) {
+        out->share = (struct skt_span){ .p = d->buf->data + d->at, .end = d->buf->data + d->at + d->len };
+        out->buf = d->buf;
+    } else {
+        show(d, out);
     }
     return true;
 }
