@@ -1,4 +1,5 @@
-/* text: addresses and endpoints, read and written. Units and ports are in units.c, escapes in escape.c. */
+/* text: addresses and endpoints, read and written. Units are in units.c, ports in ports.c, escapes in
+ * escape.c. */
 #include "base/text.h"
 
 #include "base/utf8.h"
@@ -322,7 +323,7 @@ static int set_host(struct skt_endpoint *e, struct skt_span host, bool bracket, 
     return 0;
 }
 
-/* Port numbers and well-known names are in units.c; it wants a string. */
+/* Numbers and well-known names are for ports.c, which wants a string. */
 static int set_port(struct skt_endpoint *e, struct skt_span port, struct skt_room *why)
 {
     char text[32];

@@ -6,7 +6,7 @@ struct skt_ranges;
 /* text: what people write and read. A parser gives 0, -EINVAL or -ERANGE and on failure puts one sentence into *why
  * (no NUL; may be NULL) that names the thing, the value and the way out: "port '70000' is above 65535". */
 
-/* ---- addresses (text.c) ---- */
+/* ---- addresses and endpoints (text.c) ---- */
 
 /* Numeric: "1.2.3.4:80", "[::1]:80", "[fe80::1%3]:80"; without a port "1.2.3.4", "::1", "[::1]" (port 0). */
 int skt_addr_parse(const char *text, struct skt_addr *ret_addr);
@@ -31,7 +31,7 @@ int skt_endpoint_parse_host(const char *text, uint16_t port, struct skt_endpoint
 void skt_put_endpoint(
     struct skt_room *out, const struct skt_endpoint *endpoint); /* as parse reads it; "tcp:" is left out */
 
-/* ---- units and ports (units.c) ---- */
+/* ---- units (units.c) ---- */
 
 int skt_u64_parse(const char *text, uint64_t max, uint64_t *ret_n, struct skt_room *why); /* decimal, 0..max */
 int skt_size_parse(const char *text, uint64_t *ret_bytes, struct skt_room *why); /* "100", "64KiB" = "64K", "1.5GB" */
@@ -39,15 +39,17 @@ int skt_time_parse(const char *text, skt_time *ret_time, struct skt_room *why); 
 /* "10mbit", "1MB/s", "100KiB/s", "64K"; gives bytes/s, at least 1 if the text is above 0. */
 int skt_rate_parse(const char *text, uint64_t *ret_rate, struct skt_room *why);
 int skt_percent_parse(const char *text, double *ret_share, struct skt_room *why); /* "0.5%" = "0.5": 0.005; 0..100 */
-int skt_port_parse(const char *text, uint16_t *ret_port, struct skt_room *why);   /* number or well-known name */
-/* "1-1024,8080,http"; "-": all; "1000-", "-1024". Added to *ports, an initialised set; untouched on failure, also
- * -ENOSPC and -ENOMEM. */
-int skt_ports_parse(const char *text, struct skt_ranges *ports, struct skt_room *why);
-
 /* For people, three digits; the parsers read them back: "1.50MiB", "50.0ms", "2m05s", "12.5MiB/s". */
 void skt_put_size(struct skt_room *out, uint64_t bytes);
 void skt_put_time(struct skt_room *out, skt_time time);
 void skt_put_rate(struct skt_room *out, uint64_t bytes_per_s);
+
+/* ---- ports (ports.c) ---- */
+
+int skt_port_parse(const char *text, uint16_t *ret_port, struct skt_room *why); /* number or well-known name */
+/* "1-1024,8080,http"; "-": all; "1000-", "-1024". Added to *ports, an initialised set; untouched on failure, also
+ * -ENOSPC and -ENOMEM. */
+int skt_ports_parse(const char *text, struct skt_ranges *ports, struct skt_room *why);
 
 /* ---- bytes of strangers (escape.c) ---- all or, with bad set, nothing */
 

@@ -1,15 +1,11 @@
-/* base/units.c: sizes, times, rates and ports as people write them. */
+/* base/units.c: sizes, times, rates and percentages as people write them. */
 #include "seed.h"
 
 #include "base/random.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <locale.h>
-#include <stdio.h>
-
-#include "failing.h"
-
-#include "base/ranges.c" /* its allocations fail where a test wants it */
 
 static char said[300];
 static struct skt_room why;
@@ -137,20 +133,7 @@ static int size(const char *text, struct skt_room *room) { return skt_size_parse
 static int span(const char *text, struct skt_room *room) { return skt_time_parse(text, &(skt_time){ 0 }, room); }
 static int rate(const char *text, struct skt_room *room) { return skt_rate_parse(text, &(uint64_t){ 0 }, room); }
 static int percent(const char *text, struct skt_room *room) { return skt_percent_parse(text, &(double){ 0 }, room); }
-static int port(const char *text, struct skt_room *room) { return skt_port_parse(text, &(uint16_t){ 0 }, room); }
 static int upto_ten(const char *text, struct skt_room *room) { return skt_u64_parse(text, 10, &(uint64_t){ 0 }, room); }
-static int ports_in_3(const char *text, struct skt_room *room)
-{
-    struct skt_ranges ports;
-    int r;
-
-    skt_ranges_init(&ports, 3);
-    r = skt_ports_parse(text, &ports, room);
-    assert_int_equal(ports.n, 0);
-    skt_ranges_done(&ports);
-    return r;
-}
-
 static void a_wrong_value_is_named_and_the_way_out_too(void **state)
 {
     static const struct {
@@ -199,26 +182,12 @@ static void a_wrong_value_is_named_and_the_way_out_too(void **state)
         { percent, "100.000000001%", -ERANGE, "percentage '100.000000001%' is above 100" },
         { percent, "x", -EINVAL, "percentage 'x' is not a number from 0 to 100, such as 0.5%" },
         { percent, "5%%", -EINVAL, "percentage '5%%' is not a number from 0 to 100, such as 0.5%" },
-        { port, "70000", -ERANGE, "port '70000' is above 65535" },
-        { port, "65536", -ERANGE, "port '65536' is above 65535" },
-        { port, "99999999999999999999999", -ERANGE, "port '99999999999999999999999' is above 65535" },
-        { port, "8080x", -EINVAL, "port '8080x' is neither a number nor a well-known service" },
-        { port, "80.5", -EINVAL, "port '80.5' is neither a number nor a well-known service" },
-        { port, "", -EINVAL, "port '' is neither a number nor a well-known service" },
         { upto_ten, "11", -ERANGE, "number '11' is above 10" },
         { upto_ten, "99999999999999999999999", -ERANGE, "number '99999999999999999999999' is above 10" },
         { upto_ten, "1.5", -EINVAL, "number '1.5' is not a whole number from 0 to 10" },
         { upto_ten, "0x1", -EINVAL, "number '0x1' is not a whole number from 0 to 10" },
         { upto_ten, "+1", -EINVAL, "number '+1' is not a whole number from 0 to 10" },
         { upto_ten, "", -EINVAL, "number '' is not a whole number from 0 to 10" },
-        { ports_in_3, "", -EINVAL, "ports '' have an empty place: write for example 22,80,8000-8100" },
-        { ports_in_3, "22,,80", -EINVAL, "ports '22,,80' have an empty place: write for example 22,80,8000-8100" },
-        { ports_in_3, "22,", -EINVAL, "ports '22,' have an empty place: write for example 22,80,8000-8100" },
-        { ports_in_3, "1024-1", -EINVAL, "ports '1024-1' run backwards: write 1-1024" },
-        { ports_in_3, "22,http,70000", -ERANGE, "port '70000' is above 65535" },
-        { ports_in_3, "1-2-3", -EINVAL, "port '2-3' is neither a number nor a well-known service" },
-        { ports_in_3, "nope", -EINVAL, "port 'nope' is neither a number nor a well-known service" },
-        { ports_in_3, "1,3,5,7", -ENOSPC, "ports '1,3,5,7' are more than 3 pieces: give them in parts" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -233,15 +202,13 @@ static void ret_stays_untouched_on_failure(void **state)
     uint64_t n = 7;
     skt_time t = 7;
     double share = 7;
-    uint16_t p = 7;
 
     assert_int_equal(skt_size_parse("16E", &n, NULL), -ERANGE);
     assert_int_equal(skt_rate_parse("9999999P", &n, NULL), -ERANGE);
     assert_int_equal(skt_u64_parse("8", 7, &n, NULL), -ERANGE);
     assert_int_equal(skt_time_parse("1s1x", &t, NULL), -EINVAL);
     assert_int_equal(skt_percent_parse("101", &share, NULL), -ERANGE);
-    assert_int_equal(skt_port_parse("65536", &p, NULL), -ERANGE);
-    assert_true(n == 7 && t == 7 && share == 7 && p == 7);
+    assert_true(n == 7 && t == 7 && share == 7);
 }
 
 static void percentages_become_shares(void **state)
@@ -256,82 +223,6 @@ static void percentages_become_shares(void **state)
     assert_true(share == 1);
     assert_int_equal(skt_percent_parse("0", &share, NULL), 0);
     assert_true(share == 0);
-}
-
-static const char *ports_of(const char *text)
-{
-    struct skt_ranges ports;
-    struct skt_room out = { 0 };
-
-    skt_ranges_init(&ports, 100);
-    assert_int_equal(skt_ports_parse(text, &ports, NULL), 0);
-    memset(said, 0, sizeof said);
-    out = skt_room_of(said, sizeof said - 1);
-    for (uint32_t i = 0; i < ports.n; i++)
-        skt_put_fmt(&out, "%u-%u ", (unsigned)ports.items[i].from, (unsigned)ports.items[i].to - 1);
-    skt_ranges_done(&ports);
-    return said;
-}
-
-static void lists_of_ports_become_ranges(void **state)
-{
-    assert_string_equal(ports_of("80"), "80-80 ");
-    assert_string_equal(ports_of("1-1024,8080,http"), "1-1024 8080-8080 ");
-    assert_string_equal(ports_of("443,22,23"), "22-23 443-443 ");
-    assert_string_equal(ports_of("-"), "1-65535 ");
-    assert_string_equal(ports_of("60000-"), "60000-65535 ");
-    assert_string_equal(ports_of("-3,0"), "0-3 ");
-    assert_string_equal(ports_of("65535"), "65535-65535 ");
-    assert_string_equal(ports_of("ftp-data"), "20-20 "); /* a name with a '-' of its own */
-    assert_string_equal(ports_of("ftp-ssh"), "21-22 ");
-}
-
-static void ports_join_what_is_there_or_leave_it_alone(void **state)
-{
-    struct skt_ranges ports;
-
-    skt_ranges_init(&ports, 3);
-    assert_int_equal(skt_ports_parse("10-20", &ports, NULL), 0);
-    assert_int_equal(skt_ports_parse("30,21", &ports, NULL), 0);
-    assert_int_equal(ports.n, 2);
-    assert_int_equal(skt_ports_parse("40,50", &ports, NULL), -ENOSPC); /* 40 alone would fit */
-    assert_int_equal(ports.n, 2);
-    assert_false(skt_ranges_has(&ports, 40));
-    assert_true(skt_ranges_has_all(&ports, 10, 22));
-    skt_ranges_done(&ports);
-}
-
-static void ports_without_memory_say_so_and_change_nothing(void **state)
-{
-    struct skt_ranges ports;
-
-    skt_ranges_init(&ports, 100);
-    assert_int_equal(skt_ports_parse("1,3,5", &ports, NULL), 0);
-    for (long n = 0; n < 2; n++) { /* the copy of what is there, then its growth for a ninth piece */
-        allocations_left = n;
-        assert_int_equal(skt_ports_parse("7,9,11,13,15,17", &ports, listen_to()), -ENOMEM);
-        allocations_left = -1;
-        assert_string_equal(said, "ports '7,9,11,13,15,17' find no memory");
-        assert_int_equal(ports.n, 3);
-    }
-    skt_ranges_done(&ports);
-}
-
-static void the_best_known_services_have_their_port(void **state)
-{
-    static const struct {
-        const char *name;
-        uint16_t port;
-    } rows[] = { { "ssh", 22 }, { "http", 80 }, { "https", 443 }, { "domain", 53 }, { "imaps", 993 },
-        { "mongodb", 27017 } };
-
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        uint16_t got = 0;
-
-        assert_int_equal(skt_port_parse(rows[i].name, &got, NULL), 0);
-        assert_int_equal(got, rows[i].port);
-    }
-    assert_int_equal(port("0", NULL), 0);
 }
 
 /* ---- writers ---- */
@@ -420,6 +311,4 @@ static void the_decimal_point_is_no_matter_of_the_locale(void **state)
 
 RUN(T(sizes_are_exact), T(times_are_exact), T(rates_are_bytes_per_second),
     T(a_wrong_value_is_named_and_the_way_out_too), T(ret_stays_untouched_on_failure), T(percentages_become_shares),
-    T(lists_of_ports_become_ranges), T(ports_join_what_is_there_or_leave_it_alone),
-    T(ports_without_memory_say_so_and_change_nothing), T(the_best_known_services_have_their_port),
     T(people_read_three_digits), T(what_is_written_is_read_back), T(the_decimal_point_is_no_matter_of_the_locale))
