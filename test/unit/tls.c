@@ -10,8 +10,8 @@
 
 static void agree(const char *client_alpn, const char *server_alpn, const char *agreed)
 {
-    struct skt_tls *client = tls_new((struct skt_tls_conf){ .cacert = file("ca.crt"), .alpn = client_alpn });
-    struct skt_tls *server = tls_new((struct skt_tls_conf){
+    struct skt_tls *client = tls_of((struct skt_tls_conf){ .cacert = file("ca.crt"), .alpn = client_alpn });
+    struct skt_tls *server = tls_of((struct skt_tls_conf){
         .server = true, .cert = file("good.crt"), .key = file("good.key"), .alpn = server_alpn });
     struct pair *p = pair_new(client, "a.test", server, 1);
     struct skt_tls_info info;
@@ -42,8 +42,8 @@ static void the_servers_order_of_protocols_wins(void **state)
 
 static void versions_that_do_not_meet_are_told(void **state)
 {
-    struct skt_tls *client = tls_new((struct skt_tls_conf){ .cacert = file("ca.crt"), .max_version = "1.2" });
-    struct skt_tls *server = tls_new((struct skt_tls_conf){
+    struct skt_tls *client = tls_of((struct skt_tls_conf){ .cacert = file("ca.crt"), .max_version = "1.2" });
+    struct skt_tls *server = tls_of((struct skt_tls_conf){
         .server = true, .cert = file("good.crt"), .key = file("good.key"), .min_version = "1.3" });
     struct pair *p = pair_new(client, "a.test", server, 1);
 
@@ -55,7 +55,7 @@ static void versions_that_do_not_meet_are_told(void **state)
 
 static void the_key_log_has_a_line_a_secret(void **state)
 {
-    struct skt_tls *client = tls_new((struct skt_tls_conf){ .cacert = file("ca.crt"), .keylog = file("keys") });
+    struct skt_tls *client = tls_of((struct skt_tls_conf){ .cacert = file("ca.crt"), .keylog = file("keys") });
     struct skt_tls *server = server_new("good");
     struct pair *p = pair_new(client, "a.test", server, 1);
     char line[512];
@@ -115,7 +115,7 @@ static void what_cannot_work_is_refused_with_a_reason(void **state)
     expect_refused((struct skt_tls_conf){ .insecure = true, .min_version = "1.3", .max_version = "1.2" }, -EINVAL,
         "above the highest");
     expect_refused((struct skt_tls_conf){ .insecure = true, .keylog = dir }, -EISDIR, "key log");
-    skt_tls_free(tls_new((struct skt_tls_conf){
+    skt_tls_free(tls_of((struct skt_tls_conf){
         .server = true, .cert = file("locked.crt"), .key = file("locked.key"), .pass = "secret" }));
 }
 
@@ -125,10 +125,10 @@ static void cert_and_key_may_be_one_file(void **state)
 
     snprintf(command, sizeof command, "cat %s %s > %s", file("good.crt"), file("good.key"), file("one.pem"));
     assert_int_equal(system(command), 0);
-    skt_tls_free(tls_new((struct skt_tls_conf){ .server = true, .cert = file("one.pem") }));
+    skt_tls_free(tls_of((struct skt_tls_conf){ .server = true, .cert = file("one.pem") }));
     snprintf(command, sizeof command, "cat %s %s > %s", file("good.key"), file("good.crt"), file("one.pem"));
     assert_int_equal(system(command), 0);
-    skt_tls_free(tls_new((struct skt_tls_conf){ .server = true, .cert = file("one.pem") }));
+    skt_tls_free(tls_of((struct skt_tls_conf){ .server = true, .cert = file("one.pem") }));
 }
 
 static void copy(const char *from, const char *to)

@@ -61,7 +61,7 @@ static inline int remove_all(void **state)
     return system(command);
 }
 
-static inline struct skt_tls *tls_new(struct skt_tls_conf conf)
+static inline struct skt_tls *tls_of(struct skt_tls_conf conf)
 {
     char text[512] = "";
     struct skt_room why = skt_room_of(text, sizeof text - 1);
@@ -80,10 +80,10 @@ static inline struct skt_tls *server_new(const char *name)
 
     snprintf(cert, sizeof cert, "%s.crt", name);
     snprintf(key, sizeof key, "%s.key", name);
-    return tls_new((struct skt_tls_conf){ .server = true, .cert = file(cert), .key = file(key) });
+    return tls_of((struct skt_tls_conf){ .server = true, .cert = file(cert), .key = file(key) });
 }
 
-static inline struct skt_tls *client_new(void) { return tls_new((struct skt_tls_conf){ .cacert = file("ca.crt") }); }
+static inline struct skt_tls *client_new(void) { return tls_of((struct skt_tls_conf){ .cacert = file("ca.crt") }); }
 
 /* ---- two sessions and the wire between them ---- */
 

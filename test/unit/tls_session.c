@@ -1,13 +1,14 @@
 /* drive/plug/tls_session.c, by the front: the filter, with the bytes between client and server cut at random points. */
 #include "test.h"
 
+#include "seed.h"
 #include "tls_pair.h"
 
 /* ---- bytes ---- */
 
 static void echo_random(const char *version, uint64_t seed)
 {
-    struct skt_tls *client = tls_new((struct skt_tls_conf){ .cacert = file("ca.crt"), .max_version = version });
+    struct skt_tls *client = tls_of((struct skt_tls_conf){ .cacert = file("ca.crt"), .max_version = version });
     struct skt_tls *server = server_new("good");
     struct pair *p = pair_new(client, "a.test", server, seed);
     uint8_t *plain = malloc(200000);
@@ -37,6 +38,77 @@ static void bytes_pass_both_ways_however_they_are_cut(void **state)
         echo_random(NULL, seed);
         echo_random("1.2", seed);
     }
+}
+
+/* The plain text of one direction: any piece of it can be told from any other place's. */
+static uint8_t text_at(size_t i) { return (uint8_t)(i * 31 + (i >> 8) * 7); }
+
+static void write_some(struct pair *p, int me, size_t *written)
+{
+    uint8_t bytes[40000];
+    struct skt_span plain = skt_span_of(bytes, skt_random_below(&p->random, sizeof bytes));
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = text_at(*written + i);
+    CHECK(!skt_tls_write(p->side[me].s, &plain));
+    *written += (size_t)(plain.p - bytes);
+}
+
+/* Into rooms of any size, even of one byte. */
+static void read_some(struct pair *p, struct side *side)
+{
+    uint8_t bytes[3000];
+    struct skt_room room = skt_room_of(bytes, 1 + skt_random_below(&p->random, sizeof bytes));
+    int n = skt_tls_read(side->s, &room);
+
+    CHECK(n >= 0 && room.p == bytes + n);
+    for (int i = 0; i < n; i++)
+        CHECK(bytes[i] == text_at(side->n + (size_t)i));
+    side->n += (size_t)n;
+}
+
+/* As recv_some, but what was taken stays unread. */
+static void take_some(struct pair *p, struct wire *w, struct side *side)
+{
+    struct skt_span cipher = skt_span_of(w->bytes + w->from, skt_random_below(&p->random, w->to - w->from + 1));
+
+    CHECK(!skt_tls_recv(side->s, &cipher));
+    w->from = (size_t)(cipher.p - w->bytes);
+}
+
+static void any_order_of_calls_brings_what_was_sent(void **state)
+{
+    struct skt_tls *client = client_new(), *server = server_new("good");
+
+    FOR_SEEDS(60)
+    {
+        struct pair *p = pair_new(client, "a.test", server, unit_seed);
+        size_t written[2] = { 0 };
+
+        for (int steps = 0; steps < 2000; steps++) {
+            int me = (int)skt_random_below(&p->random, 2);
+
+            switch (skt_random_below(&p->random, 8)) {
+            case 0: write_some(p, me, &written[me]); break;
+            case 1:
+            case 2: send_some(p, &p->side[me]); break;
+            case 3:
+            case 4: take_some(p, &p->side[!me].out, &p->side[me]); break;
+            default: read_some(p, &p->side[me]);
+            }
+        }
+        for (int left = 40000; left && (p->side[0].n < written[1] || p->side[1].n < written[0]); left--) {
+            int me = left & 1;
+
+            send_some(p, &p->side[me]);
+            take_some(p, &p->side[!me].out, &p->side[me]);
+            read_some(p, &p->side[me]);
+        }
+        CHECK(written[0] > 10000 && p->side[0].n == written[1] && p->side[1].n == written[0]);
+        pair_free(p);
+    }
+    skt_tls_free(client);
+    skt_tls_free(server);
 }
 
 static void what_waits_is_capped_in_both_directions(void **state)
@@ -211,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(bytes_pass_both_ways_however_they_are_cut),
+        T(any_order_of_calls_brings_what_was_sent),
         T(what_waits_is_capped_in_both_directions),
         T(nothing_is_taken_before_the_handshake),
         T(one_direction_ends_and_the_other_goes_on),

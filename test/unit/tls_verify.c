@@ -1,12 +1,13 @@
 /* drive/plug/tls_verify.c, by the front: which certificates are good, and what is said of the others. */
 #include "test.h"
 
+#include "seed.h"
 #include "tls_pair.h"
 
 /* A client with this conf against the server with that certificate: opens. */
 static void expect_good(struct skt_tls_conf conf, const char *host, const char *cert)
 {
-    struct skt_tls *client = tls_new(conf), *server = server_new(cert);
+    struct skt_tls *client = tls_of(conf), *server = server_new(cert);
     struct pair *p = pair_new(client, host, server, 1);
 
     expect_open(p);
@@ -16,7 +17,7 @@ static void expect_good(struct skt_tls_conf conf, const char *host, const char *
 /* ... the client refuses for this reason, and the server hears of it. */
 static void expect_bad(struct skt_tls_conf conf, const char *host, const char *cert, const char *why)
 {
-    struct skt_tls *client = tls_new(conf), *server = server_new(cert);
+    struct skt_tls *client = tls_of(conf), *server = server_new(cert);
     struct pair *p = pair_new(client, host, server, 1);
 
     pump(p);
@@ -54,7 +55,7 @@ static void the_name_or_the_address_must_be_in_the_certificate(void **state)
 
 static void a_client_that_verifies_needs_a_name(void **state)
 {
-    struct skt_tls *client = client_new(), *careless = tls_new((struct skt_tls_conf){ .insecure = true });
+    struct skt_tls *client = client_new(), *careless = tls_of((struct skt_tls_conf){ .insecure = true });
     struct skt_tls_session *s;
 
     assert_int_equal(skt_tls_session_new(client, NULL, &s), -EDESTADDRREQ);
@@ -124,7 +125,7 @@ static void the_list_of_authorities_is_searched_by_name(void **state)
     assert_int_equal(setenv("SSL_CERT_FILE", file("list.pem"), 1), 0);
     expect_good((struct skt_tls_conf){ 0 }, "a.test", "good");
     expect_good((struct skt_tls_conf){ 0 }, "a.test", "self");
-    expect_stranger(tls_new((struct skt_tls_conf){ 0 }));
+    expect_stranger(tls_of((struct skt_tls_conf){ 0 }));
     setenv("SSL_CERT_FILE", file("good.key"), 1);
     assert_int_equal(skt_tls_new(&(struct skt_tls_conf){ 0 }, &tls, NULL), -ENODATA);
     setenv("SSL_CERT_FILE", file("none"), 1);
@@ -150,6 +151,39 @@ static void authorities_of_the_same_name_are_all_tried(void **state)
     cert_free(&twin);
 }
 
+/* A spoilt list: certificates that do not decode are passed over, and nothing worse happens. */
+static void a_damaged_list_breaks_nothing(void **state)
+{
+    unsigned char *der = NULL;
+    int n = i2d_X509(ca.x509, &der);
+    struct skt_random random;
+
+    setenv("SSL_CERT_FILE", file("list.pem"), 1);
+    FOR_SEEDS(100)
+    {
+        size_t at;
+        uint8_t was;
+        struct skt_tls *client, *server = server_new("good");
+        struct pair *p;
+        FILE *f = fopen(file("list.pem"), "w");
+
+        skt_random_init(&random, unit_seed);
+        at = skt_random_below(&random, unit_seed & 1 ? 60 : (uint64_t)n); /* often in the head, where the lengths are */
+        was = der[at];
+        der[at] ^= (uint8_t)(1 + skt_random_below(&random, 255));
+        PEM_write(f, "CERTIFICATE", "", der, n);
+        der[at] = was;
+        fclose(f);
+        client = tls_of((struct skt_tls_conf){ 0 });
+        p = pair_new(client, "a.test", server, 1);
+        pump(p);
+        CHECK(skt_tls_is_open(p->side[0].s) || p->side[0].error == -EKEYREJECTED);
+        close_both(client, server, p);
+    }
+    unsetenv("SSL_CERT_FILE");
+    OPENSSL_free(der);
+}
+
 static void a_pin_is_trust_enough_and_a_wrong_one_never(void **state)
 {
     char both[160], why[160];
@@ -170,7 +204,7 @@ static void a_server_may_demand_a_certificate(void **state)
     struct skt_tls_conf demand = {
         .server = true, .cert = file("good.crt"), .key = file("good.key"), .cacert = file("ca.crt")
     };
-    struct skt_tls *server = tls_new(demand), *client = client_new();
+    struct skt_tls *server = tls_of(demand), *client = client_new();
     struct pair *p = pair_new(client, "a.test", server, 1);
 
     pump(p);
@@ -180,14 +214,13 @@ static void a_server_may_demand_a_certificate(void **state)
     assert_string_equal(skt_tls_why(p->side[0].s), "the peer refused: it demands a certificate");
     pair_free(p);
     skt_tls_free(client);
-    client =
-        tls_new((struct skt_tls_conf){ .cacert = file("ca.crt"), .cert = file("joe.crt"), .key = file("joe.key") });
+    client = tls_of((struct skt_tls_conf){ .cacert = file("ca.crt"), .cert = file("joe.crt"), .key = file("joe.key") });
     p = pair_new(client, "a.test", server, 1);
     expect_open(p);
     pair_free(p);
     skt_tls_free(client);
     client =
-        tls_new((struct skt_tls_conf){ .cacert = file("ca.crt"), .cert = file("self.crt"), .key = file("self.key") });
+        tls_of((struct skt_tls_conf){ .cacert = file("ca.crt"), .cert = file("self.crt"), .key = file("self.key") });
     p = pair_new(client, "a.test", server, 1);
     pump(p);
     assert_int_equal(p->side[1].error, -EKEYREJECTED);
@@ -205,6 +238,7 @@ int main(void)
         T(the_system_trusts_none_of_ours),
         T(the_list_of_authorities_is_searched_by_name),
         T(authorities_of_the_same_name_are_all_tried),
+        T(a_damaged_list_breaks_nothing),
         T(a_pin_is_trust_enough_and_a_wrong_one_never),
         T(a_server_may_demand_a_certificate),
     };

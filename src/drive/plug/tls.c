@@ -24,12 +24,12 @@ static void put_file(struct skt_room *why, const char *what, const char *path)
     skt_put_quoted(why, skt_span_str(path), 256);
 }
 
-/* -errno of a file, in words. */
+/* -errno of a file, in words; never 0. */
 static int cannot_read(const char *what, const char *path, int error, struct skt_room *why)
 {
     put_file(why, what, path);
     skt_put_fmt(why, ": %s", strerror(error));
-    return -error;
+    return error > 0 ? -error : -EIO;
 }
 
 /* The whole file in memory: it may be a pipe, and cert and key may be one file. BIO_free wipes it: a memory BIO does. */
@@ -73,12 +73,13 @@ static bool at_end(void)
 static int bad_file(const char *what, const char *path, const char *reason, struct skt_room *why)
 {
     unsigned long error = ERR_peek_error();
+    bool no_memory = ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
     const char *text = ERR_reason_error_string(error);
 
     put_file(why, what, path);
-    skt_put_fmt(why, ": %s", reason ? reason : text ? text : "not readable");
+    skt_put_fmt(why, ": %s", no_memory ? "out of memory" : reason ? reason : text ? text : "not readable");
     ERR_clear_error();
-    return -EINVAL;
+    return no_memory ? -ENOMEM : -EINVAL;
 }
 
 /* ---- certificate and key ---- */
@@ -145,7 +146,7 @@ static int use_key(SSL_CTX *ctx, BIO *pem, const struct skt_tls_conf *conf, stru
 
 static int use_identity(SSL_CTX *ctx, const struct skt_tls_conf *conf, struct skt_room *why)
 {
-    BIO *cert, *key;
+    BIO *cert = NULL, *key = NULL;
     int r;
 
     if (!conf->cert && conf->server)
@@ -174,7 +175,7 @@ static int use_identity(SSL_CTX *ctx, const struct skt_tls_conf *conf, struct sk
 static int trust_file(SSL_CTX *ctx, const struct skt_tls_conf *conf, struct skt_room *why)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-    BIO *pem;
+    BIO *pem = NULL;
     X509 *cert;
     bool ok = true;
     int n = 0, r = pem_read("cacert", conf->cacert, &pem, why);
@@ -205,7 +206,7 @@ static int trust_system(SSL_CTX *ctx, struct skt_room *why)
 
     for (size_t i = 0; i < (own ? 1 : sizeof files / sizeof *files); i++) {
         struct skt_room before = *why;
-        BIO *pem;
+        BIO *pem = NULL;
         int r = pem_read("list of authorities", files[i], &pem, why);
 
         if (!r) {

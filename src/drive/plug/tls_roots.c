@@ -124,10 +124,10 @@ static int by_subject(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type, const X509_NAM
     return 1;
 }
 
-static X509_LOOKUP_METHOD *method;
-static pthread_once_t method_once = PTHREAD_ONCE_INIT;
+static X509_LOOKUP_METHOD *by_roots;
+static pthread_once_t by_roots_once = PTHREAD_ONCE_INIT;
 
-static void free_method(void) { X509_LOOKUP_meth_free(method); }
+static void free_by_roots(void) { X509_LOOKUP_meth_free(by_roots); }
 
 static void free_lookup(X509_LOOKUP *lookup)
 {
@@ -137,14 +137,14 @@ static void free_lookup(X509_LOOKUP *lookup)
         roots_free(roots);
 }
 
-static void make_method(void)
+static void make_by_roots(void)
 {
-    method = X509_LOOKUP_meth_new("sockit");
-    if (method && X509_LOOKUP_meth_set_get_by_subject(method, by_subject) &&
-        X509_LOOKUP_meth_set_free(method, free_lookup) && OPENSSL_atexit(free_method))
+    by_roots = X509_LOOKUP_meth_new("sockit");
+    if (by_roots && X509_LOOKUP_meth_set_get_by_subject(by_roots, by_subject) &&
+        X509_LOOKUP_meth_set_free(by_roots, free_lookup) && OPENSSL_atexit(free_by_roots))
         return;
-    X509_LOOKUP_meth_free(method);
-    method = NULL;
+    X509_LOOKUP_meth_free(by_roots);
+    by_roots = NULL;
 }
 
 /* What is no certificate, and what is "TRUSTED" with conditions of OpenSSL's own, is passed over. */
@@ -172,9 +172,9 @@ int trust_roots(X509_STORE *store, BIO *pem)
     X509_LOOKUP *lookup;
     int r = !roots ? -ENOMEM : roots->n ? 0 : -ENODATA;
 
-    ERR_clear_error();                             /* the end of the file counts as an error there */
-    (void)pthread_once(&method_once, make_method); /* fails for no reason that POSIX names */
-    lookup = !r && method ? X509_STORE_add_lookup(store, method) : NULL;
+    ERR_clear_error();                                 /* the end of the file counts as an error there */
+    (void)pthread_once(&by_roots_once, make_by_roots); /* fails for no reason that POSIX names */
+    lookup = !r && by_roots ? X509_STORE_add_lookup(store, by_roots) : NULL;
     if (lookup && X509_LOOKUP_set_method_data(lookup, roots))
         return 0;
     if (roots)

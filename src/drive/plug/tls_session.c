@@ -89,27 +89,27 @@ static long bio_ctrl(BIO *bio, int command, long number, void *p)
     return command == BIO_CTRL_FLUSH;
 }
 
-static BIO_METHOD *method;
-static pthread_once_t method_once = PTHREAD_ONCE_INIT;
+static BIO_METHOD *bio_method;
+static pthread_once_t bio_method_once = PTHREAD_ONCE_INIT;
 
-static void free_method(void) { BIO_meth_free(method); }
+static void free_bio_method(void) { BIO_meth_free(bio_method); }
 
-static void make_method(void)
+static void make_bio_method(void)
 {
-    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sockit");
-    if (method && BIO_meth_set_read(method, bio_read) && BIO_meth_set_write(method, bio_write) &&
-        BIO_meth_set_ctrl(method, bio_ctrl) && OPENSSL_atexit(free_method))
+    bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sockit");
+    if (bio_method && BIO_meth_set_read(bio_method, bio_read) && BIO_meth_set_write(bio_method, bio_write) &&
+        BIO_meth_set_ctrl(bio_method, bio_ctrl) && OPENSSL_atexit(free_bio_method))
         return;
-    BIO_meth_free(method);
-    method = NULL;
+    BIO_meth_free(bio_method);
+    bio_method = NULL;
 }
 
 static BIO *bio_new(struct session *s)
 {
     BIO *bio;
 
-    (void)pthread_once(&method_once, make_method); /* fails for no reason that POSIX names */
-    bio = method ? BIO_new(method) : NULL;
+    (void)pthread_once(&bio_method_once, make_bio_method); /* fails for no reason that POSIX names */
+    bio = bio_method ? BIO_new(bio_method) : NULL;
     if (!bio)
         return NULL;
     BIO_set_data(bio, s);
@@ -188,12 +188,15 @@ static int error_of(unsigned long error)
     return reason >= SSL_AD_REASON_OFFSET ? -EACCES : -EPROTO;
 }
 
-/* Ends the session with the oldest of OpenSSL's errors, which is the cause of the others. */
-static int fail(struct session *s)
+/* Ends the session with the oldest of OpenSSL's errors, which is the cause of the others; but a bad certificate is one
+ * whatever was tried with it before. */
+static int end_by_error(struct session *s)
 {
-    unsigned long error = ERR_get_error();
+    unsigned long last = ERR_peek_last_error(), error = ERR_get_error();
     struct skt_room why;
 
+    if (ERR_GET_LIB(last) == ERR_LIB_SSL && ERR_GET_REASON(last) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        error = last;
     s->error = error ? error_of(error) : s->eof ? SKT_TLS_CUT : -ENOMEM;
     if (session_why_room(s, &why)) {
         if (!s->open && s->error == SKT_TLS_CUT)
@@ -214,7 +217,7 @@ static int outcome(struct session *s, int result)
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE: return 0;
     case SSL_ERROR_ZERO_RETURN: s->ended = true; return SKT_TLS_END;
-    default: return fail(s);
+    default: return end_by_error(s);
     }
 }
 

@@ -14,7 +14,7 @@ static int pin_parse(struct skt_span text, uint8_t *ret_pin)
     uint8_t bytes[PIN_BYTES + 1]; /* the decoder counts the padding */
     size_t prefix = sizeof pin_prefix - 1;
 
-    if (skt_len(text) != prefix + PIN_TEXT || memcmp(text.p, pin_prefix, prefix) || text.end[-1] != '=' ||
+    if (skt_len(text) != prefix + PIN_TEXT || memcmp(text.p, pin_prefix, prefix) != 0 || text.end[-1] != '=' ||
         EVP_DecodeBlock(bytes, text.p + prefix, PIN_TEXT) != (int)sizeof bytes)
         return -EINVAL;
     memcpy(ret_pin, bytes, PIN_BYTES);
