@@ -16,13 +16,13 @@ static char *text_of(struct skt_sink *sink)
 
 static void has(const char *text, const char *part)
 {
-    if (!strstr(text, part))
-        fail_msg("no '%s' in: %s", part, text);
+    if (!text || !strstr(text, part))
+        fail_msg("no '%s' in: %s", part, text ? text : "nothing");
 }
 
 static void hasnt(const char *text, const char *part)
 {
-    if (strstr(text, part))
+    if (text && strstr(text, part))
         fail_msg("'%s' in: %s", part, text);
 }
 

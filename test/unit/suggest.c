@@ -3,6 +3,8 @@
 
 #include "cli/suggest.h"
 
+#include <string.h>
+
 static const char *best(const char *word)
 {
     static const char *const names[] = { "timeout", "time", "tls", "to", "listen", "limit-rate", NULL };
