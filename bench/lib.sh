@@ -67,7 +67,7 @@ start() {
     proto=$1 && shift
     "$load" run "$server_cpu" "$@" < /dev/null > /dev/null 2> "$work/err" &
     server=$!
-    "$load" wait "$proto" "$port" && return 0
+    "$load" wait "$proto" "$port" "$server" && return 0
     note "$peer does not listen: $(head -n 1 "$work/err")"
     stop
     return 1

@@ -45,4 +45,4 @@ int spawn_time(char **argv);   /* FILE CPU|- COMMAND...: writes cpu=SECONDS wall
 int spawn_start(char **argv);  /* COUNT COMMAND...: starts it COUNT times, prints the median wall and the mean CPU */
 int spawn_inside(char **argv); /* COMMAND...: in a network namespace of its own with reno and all ports free */
 int spawn_port(char **argv);   /* prints a free port */
-int spawn_wait(char **argv);   /* tcp|udp PORT: until something listens, 5 s at most */
+int spawn_wait(char **argv);   /* tcp|udp PORT [PID]: until something listens, 5 s at most, or until PID has ended */

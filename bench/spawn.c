@@ -222,18 +222,36 @@ static bool listens(const char *table, uint32_t port, unsigned state)
     return found;
 }
 
+/* proc(5): the state stands behind the name; Z: ended, and the shell has not looked yet. */
+static bool has_ended(const char *pid)
+{
+    char path[64], text[512] = "", *name_end;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    f = fopen(path, "re");
+    if (f) {
+        text[fread(text, 1, sizeof text - 1, f)] = 0;
+        fclose(f);
+    }
+    name_end = strrchr(text, ')');
+    return !name_end || !strncmp(name_end, ") Z", 3);
+}
+
 /* No connection is made: a listener for one peer would take it for its peer. */
 int spawn_wait(char **argv)
 {
     uint32_t port;
     bool udp;
 
-    need(argv, 2, "wait tcp|udp PORT");
+    need(argv, 2, "wait tcp|udp PORT [PID]");
     udp = !strcmp(argv[0], "udp");
     port = bench_number(argv[1], 1, 65535);
     for (int tries = 0; tries < 500; tries++) {
         if (listens(udp ? "udp" : "tcp", port, udp ? 7 : 10) || listens(udp ? "udp6" : "tcp6", port, udp ? 7 : 10))
             return 0;
+        if (argv[2] && has_ended(argv[2]))
+            return 1;
         usleep(10000);
     }
     return 1;
