@@ -82,6 +82,8 @@ static bool grow(struct skt_outbox *ob)
     return true;
 }
 
+int skt_outbox_reserve(struct skt_outbox *ob) { return ob->room || grow(ob) ? 0 : -ENOMEM; }
+
 bool skt_outbox_add(struct skt_outbox *ob, struct skt_delivery d)
 {
     if (ob->tail == ob->room && !grow(ob)) {
@@ -108,14 +110,18 @@ bool skt_outbox_move(struct skt_outbox *ob, skt_link to, skt_link from, uint32_t
     return skt_outbox_add(ob, (struct skt_delivery){ .link = to, .kind = SKT_MOVE, .at = from, .len = len });
 }
 
-/* A great burst is over: do not keep its memory for ever. */
+/* A great burst is over: do not keep its memory for ever, but never again less than at first. */
 static void drained(struct skt_outbox *ob)
 {
+    struct skt_delivery *queue;
+
     ob->head = ob->tail = 0;
-    if (ob->room > KEEP_ROOM) {
-        free(ob->queue);
-        ob->queue = NULL;
-        ob->room = 0;
+    if (ob->room <= KEEP_ROOM)
+        return;
+    queue = realloc(ob->queue, FIRST_ROOM * sizeof *queue);
+    if (queue) {
+        ob->queue = queue;
+        ob->room = FIRST_ROOM;
     }
 }
 

@@ -37,6 +37,10 @@ struct skt_outbox {
 void skt_outbox_init(struct skt_outbox *ob, uint32_t limit, uint32_t max);
 void skt_outbox_done(struct skt_outbox *ob);
 
+/* So that from now on a few deliveries fit into a drained outbox whatever happens, such as the close of one who could not
+ * be let in for want of memory. 0, -ENOMEM. */
+int skt_outbox_reserve(struct skt_outbox *ob);
+
 /* Room for n bytes of text at least (n <= SKT_OUTBOX_BLOCK), valid until the next call; bad: out of memory. */
 struct skt_room skt_outbox_room(struct skt_outbox *ob, size_t n);
 /* What was written into that room becomes a slice, frozen; nothing when the room is bad. Valid until the next room. */

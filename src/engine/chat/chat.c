@@ -63,7 +63,8 @@ static int set_up(struct skt_chat *c)
     skt_outbox_init(&c->out, OUT_LIMIT, worst(&c->conf));
     if ((r = skt_names_init(&c->nicks, c->conf.max_users, c->conf.seed)) ||
         (r = skt_names_init(&c->channel_names, c->conf.max_channels, c->conf.seed + 1)) ||
-        (r = skt_names_init(&c->by_ip, c->conf.max_users, c->conf.seed + 2)) || (r = copy_text(c->conf.motd, &c->motd)))
+        (r = skt_names_init(&c->by_ip, c->conf.max_users, c->conf.seed + 2)) || (r = skt_outbox_reserve(&c->out)) ||
+        (r = copy_text(c->conf.motd, &c->motd)))
         return r;
     return copy_text(c->conf.password, &c->password);
 }
