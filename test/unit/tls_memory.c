@@ -41,7 +41,7 @@ static const struct skt_tls_ops *const ops = &skt_plug_tls;
 static char trust[128], cert[128], key[128];
 static struct skt_room nowhere;
 
-/* What x has for y, in one piece; then a write of x's own. Lack of memory in recv takes nothing: it is tried again. */
+/* What x has for y; then a write of x's own. */
 static int turn(struct skt_tls_session *x, struct skt_tls_session *y)
 {
     static uint8_t wire[100000], plain[30000];
@@ -51,14 +51,14 @@ static int turn(struct skt_tls_session *x, struct skt_tls_session *y)
 
     (void)ops->send(x, &room);
     cipher = skt_span_of(wire, (size_t)(room.p - wire));
-    for (int tries = 0; tries < 10 && skt_len(cipher) && r >= 0; tries++) {
+    while (skt_len(cipher) && r >= 0) {
         struct skt_room out = skt_room_of(plain, sizeof plain);
 
         r = ops->recv(y, &cipher);
         if (!r)
             r = ops->read(y, &out);
-        else if (r == -ENOMEM && !*ops->why(y))
-            r = 0;
+        else
+            assert_true(*ops->why(y)); /* dead, and says of what */
     }
     return r < 0 ? r : ops->write(x, &word);
 }

@@ -383,7 +383,7 @@ int session_recv(struct skt_tls_session *head, struct skt_span *cipher)
         return 0;
     }
     if (n && !pile_add(&s->in, cipher->p, n))
-        return -ENOMEM; /* nothing taken: may be tried again */
+        return end_with(s, -ENOMEM, "out of memory");
     cipher->p += n;
     return s->open ? 0 : shake(s);
 }
