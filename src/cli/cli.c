@@ -72,15 +72,15 @@ int skt_cli_describe(struct skt_cli *cli, const struct skt_verb *verb,
     return r == SKT_CLI_DONE ? 0 : r;
 }
 
-/* Does argv begin with the words of name? How many; 0: no. */
+/* Does argv begin with the words of name? How many of argv they are; 0: no. "chat serve" may be one, quoted. */
 static int words_of(const char *name, int argc, char **argv)
 {
     size_t n = strcspn(name, " ");
 
-    if (argc < 1 || strlen(argv[0]) != n || memcmp(argv[0], name, n))
-        return 0;
-    if (!name[n])
+    if (argc >= 1 && !strcmp(argv[0], name))
         return 1;
+    if (argc < 1 || !name[n] || strlen(argv[0]) != n || memcmp(argv[0], name, n))
+        return 0;
     return argc >= 2 && !strcmp(argv[1], name + n + 1) ? 2 : 0;
 }
 
@@ -111,6 +111,20 @@ bool skt_verb_is_group(const struct skt_verb *const *verbs, const char *word)
     return false;
 }
 
+/* The second words there are, told to whoever gave only the first. */
+static int ask_second_word(struct skt_cli *cli, const char *group)
+{
+    char words[256];
+    struct skt_room out = skt_room_of(words, sizeof words - 1);
+    size_t n = strlen(group);
+
+    for (const struct skt_verb *const *v = cli->verbs; *v; v++)
+        if (!(*v)->hidden && !strncmp((*v)->name, group, n) && (*v)->name[n] == ' ')
+            skt_put_fmt(&out, "%s%s", (char *)out.p == words ? "" : ", ", (*v)->name + n + 1);
+    *out.p = 0;
+    return skt_cli_usage(cli, "'%s' wants a second word: %s", group, words);
+}
+
 int skt_verb_unknown(struct skt_cli *cli, int argc, char **argv)
 {
     bool group = skt_verb_is_group(cli->verbs, argv[0]), two = group && argc > 1 && argv[1][0] != '-';
@@ -118,7 +132,7 @@ int skt_verb_unknown(struct skt_cli *cli, int argc, char **argv)
     struct skt_suggest near = { .word = words };
 
     if (group && !two)
-        return skt_cli_usage(cli, "'%s' wants a second word: see 'sockit help %s'", argv[0], argv[0]);
+        return ask_second_word(cli, argv[0]);
     (void)snprintf(words, sizeof words, "%.60s%s%.60s", argv[0], two ? " " : "", two ? argv[1] : "");
     for (const struct skt_verb *const *v = cli->verbs; *v; v++)
         if (!(*v)->hidden)

@@ -92,6 +92,15 @@ static void examples(struct skt_cli *cli, struct skt_sink *sink, const struct sk
     }
 }
 
+static void see_also(struct skt_sink *sink, const char *names)
+{
+    skt_sink_str(sink, "\nSee also: ");
+    for (size_t n; *names; names += n + strspn(names + n, ", ")) {
+        n = strcspn(names, ",");
+        skt_sink_fmt(sink, "%.*s%s", (int)n, names, names[n] ? ", " : "\n");
+    }
+}
+
 static void help_to(struct skt_cli *cli, struct skt_sink *sink, const struct skt_verb *verb, const struct skt_opt *opts)
 {
     char usage[TEXT_MAX];
@@ -112,7 +121,7 @@ static void help_to(struct skt_cli *cli, struct skt_sink *sink, const struct skt
     global_options(cli, sink, opts);
     examples(cli, sink, verb->examples);
     if (verb->see_also)
-        skt_sink_fmt(sink, "\nSee also: %s\n", verb->see_also);
+        see_also(sink, verb->see_also);
 }
 
 static int described(struct skt_cli *cli, const struct skt_opt *opts)

@@ -93,6 +93,53 @@ static int show(struct skt_cli *cli, const struct skt_opt *opts)
     return 0;
 }
 
+/* Which variables of the environment no option has asked for, by ones that begin with SOCKIT_. */
+struct unasked {
+    const char *name; /* NULL: somebody did */
+    size_t n;
+};
+
+static bool is_named(const struct unasked *u, const char *verb, const char *option)
+{
+    char name[128];
+    struct skt_room out = skt_room_of(name, sizeof name);
+
+    skt_config_env_name(&out, verb, option);
+    return skt_span_eq(skt_span_of(name, (size_t)((char *)out.p - name)), skt_span_of(u->name, u->n));
+}
+
+static int ask(struct skt_cli *cli, const struct skt_opt *opts)
+{
+    struct unasked *u = cli->describe_to;
+    const struct skt_opt *opt;
+    struct skt_parse p;
+
+    if (skt_parse_init(&p, cli, opts))
+        return SKT_EXIT_LIMIT;
+    for (uint32_t i = 0; u->name && (opt = skt_parse_row(&p, i)); i++)
+        if (opt->name && (is_named(u, "", opt->name) || is_named(u, cli->verb->name, opt->name)))
+            u->name = NULL;
+    return 0;
+}
+
+/* A variable that no option reads is most likely a slip, which nobody else would notice. */
+static int warn_of_variables(struct skt_cli *cli)
+{
+    int r = 0;
+
+    for (char **e = environ; *e; e++) {
+        struct unasked u = { *e, strcspn(*e, "=") };
+
+        if (strncmp(*e, "SOCKIT_", 7) != 0)
+            continue;
+        for (const struct skt_verb *const *v = cli->verbs; *v && r == 0; v++)
+            r = skt_cli_describe(cli, *v, ask, &u, false);
+        if (u.name)
+            skt_cli_warn(cli, "no option reads %.*s", (int)u.n, u.name);
+    }
+    return r;
+}
+
 static void show_path(struct skt_cli *cli, const char *path, const char *which)
 {
     bool there = path && !access(path, R_OK);
@@ -127,6 +174,8 @@ static int show_verbs(struct skt_cli *cli, const struct skt_strs *words, bool al
     for (const struct skt_verb *const *v = cli->verbs; *v && r == 0; v++)
         if (!(*v)->hidden)
             r = skt_cli_describe(cli, *v, show, &s, true);
+    if (r == 0)
+        r = warn_of_variables(cli);
     if (r == 0 && !s.shown)
         skt_cli_say(cli, "everything is at its default; 'sockit config VERB' shows the values");
     return r;

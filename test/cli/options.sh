@@ -19,6 +19,19 @@ says 'SHELL is missing' err
 exits 2 "$SOCKIT" config nosuch
 says "no verb 'nosuch'" err
 
+exits 2 "$SOCKIT" chat
+says "'chat' wants a second word: (.*, )?serve" err
+exits 2 "$SOCKIT" chat srve
+says "no verb 'chat srve'; did you mean 'chat serve'\?" err
+for help in 'help chat serve' 'chat serve --help' 'chat serve -h'; do
+    # shellcheck disable=SC2086 # words
+    exits 0 "$SOCKIT" $help
+    says '^Usage: sockit chat serve' out
+done
+exits 0 "$SOCKIT" help 'chat serve'
+exits 0 "$SOCKIT" chat --help
+says '^  chat serve ' out
+
 # ---- where a value comes from ----
 mkdir -p "$XDG_CONFIG_HOME/sockit"
 conf=$XDG_CONFIG_HOME/sockit/config
@@ -35,6 +48,8 @@ exits 0 env SOCKIT_COLOR=always "$SOCKIT" config help
 says '^color = always +; environment SOCKIT_COLOR$' out
 exits 0 env SOCKIT_COLOR=always SOCKIT_HELP_COLOR=auto "$SOCKIT" config help
 says '^color = auto +; environment SOCKIT_HELP_COLOR$' out
+exits 0 env SOCKIT_COLOUR=always "$SOCKIT" config
+says 'warning: no option reads SOCKIT_COLOUR$' err
 exits 0 "$SOCKIT" config help --json
 says '^\{"verb":"help","option":"all","value":true,"from":"user","where":".*config","line":4\}$' out
 exits 0 "$SOCKIT" help # [help] says all = yes
