@@ -38,6 +38,9 @@ static void any_allow_row_makes_the_rest_denied(void **state)
     assert_int_equal(skt_acl_add(&acl, true, "10.0.0.0/8", NULL), 0);
     assert_true(allows(&acl, "10.255.255.255"));
     assert_false(allows(&acl, "11.0.0.0"));
+    assert_int_equal(
+        skt_acl_add(&acl, false, "172.16.0.0/12", NULL), 0); /* a deny row behind changes nothing in that */
+    assert_false(allows(&acl, "11.0.0.0"));
     assert_false(allows(&acl, "::1"));
     assert_false(skt_acl_allows(&acl, &(struct skt_addr){ .family = SKT_NOWHERE }));
     assert_true(skt_acl_allows(&acl, &(struct skt_addr){ .family = SKT_LOCAL }));

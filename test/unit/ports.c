@@ -42,6 +42,7 @@ static void a_wrong_port_is_named_and_the_way_out_too(void **state)
         { port, "70000", -ERANGE, "port '70000' is above 65535" },
         { port, "65536", -ERANGE, "port '65536' is above 65535" },
         { port, "99999999999999999999999", -ERANGE, "port '99999999999999999999999' is above 65535" },
+        { port, "4294967376", -ERANGE, "port '4294967376' is above 65535" }, /* 80, if it wrapped */
         { port, "8080x", -EINVAL, "port '8080x' is neither a number nor a well-known service" },
         { port, "80.5", -EINVAL, "port '80.5' is neither a number nor a well-known service" },
         { port, "", -EINVAL, "port '' is neither a number nor a well-known service" },

@@ -95,6 +95,7 @@ static void what_is_no_address_is_refused_and_ret_untouched(void **state)
         "::1.2.3",
         "fe80::1%",
         "fe80::1%eth0",
+        "fe80::1%0000000000000003",
         "fe80::1%4294967296",
         "[fe80::1]%3:80",
         "::1%1%1",
@@ -378,6 +379,9 @@ static void limits_of_length_are_exact(void **state)
     memcpy(text + 256, ":80", 4);
     assert_int_equal(skt_endpoint_parse(text, &e, NULL), -ERANGE);
     assert_int_equal(skt_endpoint_parse_host("", 80, &e, NULL), -EINVAL);
+    assert_int_equal(skt_endpoint_parse_host("1:2:3", 80, &e, NULL), -EINVAL);
+    assert_int_equal(skt_endpoint_parse_host("fe80::1%fifteen-letters", 80, &e, NULL), 0);
+    assert_int_equal(skt_endpoint_parse_host("fe80::1%sixteen-letters-", 80, &e, NULL), -EINVAL);
 }
 
 RUN(T(addresses_are_read_in_all_their_forms), T(what_is_no_address_is_refused_and_ret_untouched),
