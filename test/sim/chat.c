@@ -1,16 +1,10 @@
 /* engine/chat in the simulated world: 100 people over bad links, some of whom leave or are cut off. The server's own events
  * are the oracle: who is in the room when it takes a message has to get it, once, and all in the same order. */
-#include "../unit/test.h"
-
-#include "base/random.h"
-#include "drive/sim.h"
+#include "world.h"
 
 #include <sockit/chat.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { PEOPLE = 100, SAYS = 4, BURST = 30 /* of one, above what may be said at once */, HEARD_MAX = 1000, SEEDS = 200 };
+enum { PEOPLE = 100, SAYS = 2, BURST = 30 /* of one, above what may be said at once */, HEARD_MAX = 1000, SEEDS = 200 };
 #define END (1000 * SKT_SEC + 80 * SKT_SEC) /* the simulation begins at 1000 s */
 
 /* Number of a message: who said it, and their count. */
@@ -111,7 +105,7 @@ static skt_time person_wake(const void *self)
 
 static const struct skt_engine_ops person_ops = { person_recv, person_send, person_wake };
 
-struct world {
+struct evening {
     struct sim *sim;
     struct skt_chat *chat;
     struct person person[PEOPLE];
@@ -131,7 +125,7 @@ static uint32_t who_is(struct skt_span nick)
     return n;
 }
 
-static void note(struct world *w, const struct skt_chat_event *ev)
+static void note(struct evening *w, const struct skt_chat_event *ev)
 {
     unsigned who, count;
     char text[32];
@@ -151,7 +145,7 @@ static void note(struct world *w, const struct skt_chat_event *ev)
     w->taken++;
 }
 
-static void meet(struct world *w, uint64_t seed)
+static void meet(struct evening *w, uint64_t seed)
 {
     struct sim_conf conf = { .seed = seed, .cut = .1, .cut_within = 30 * SKT_SEC };
     struct skt_path_conf path = { .delay = 20 * SKT_MS, .jitter = 30 * SKT_MS, .loss = .03, .dup = .02 };
@@ -161,7 +155,7 @@ static void meet(struct world *w, uint64_t seed)
 
     skt_random_init(&chance, seed);
     assert_int_equal(skt_chat_new(&chat, &w->chat), 0);
-    w->sim = sim_new_conf(&conf);
+    w->sim = world_begin(&conf);
     sim_wire_all(w->sim, path);
     hub = sim_host(w->sim, skt_chat_engine(w->chat), "hub");
     sim_listen(w->sim, hub, "tcp:6667");
@@ -175,7 +169,7 @@ static void meet(struct world *w, uint64_t seed)
 }
 
 /* Everything that was to come came, in order; to one who left, up to some point. */
-static void compare(const struct world *w, uint64_t seed, uint32_t i)
+static void compare(const struct evening *w, uint32_t i)
 {
     const struct list *heard = &w->person[i].heard, *expected = &w->expected[i];
     bool stayed = !w->person[i].closed && w->inside[i];
@@ -183,14 +177,13 @@ static void compare(const struct world *w, uint64_t seed, uint32_t i)
     if (heard->n <= expected->n && (!stayed || heard->n == expected->n) &&
         !memcmp(heard->at, expected->at, heard->n * sizeof *heard->at))
         return;
-    print_error("seed %llu: person %u %s and heard %u of %u messages, or not in order\n", (unsigned long long)seed, i,
-        stayed ? "stayed" : "left", heard->n, expected->n);
-    fail();
+    fail_msg("person %u %s and heard %u of %u messages, or not in order", i, stayed ? "stayed" : "left", heard->n,
+        expected->n);
 }
 
 static uint32_t talk(uint64_t seed)
 {
-    struct world *w = calloc(1, sizeof *w);
+    struct evening *w = calloc(1, sizeof *w);
     struct skt_chat_event ev;
     struct skt_chat_stats stats;
     uint32_t taken;
@@ -200,13 +193,13 @@ static uint32_t talk(uint64_t seed)
         while (skt_chat_next(w->chat, &ev))
             note(w, &ev);
     for (uint32_t i = 0; i < PEOPLE; i++)
-        compare(w, seed, i);
+        compare(w, i);
     skt_chat_stats(w->chat, &stats);
     assert_int_equal(stats.events_lost, 0);
     assert_int_equal(stats.lost_memory, 0);
     assert_int_equal(stats.lost_flood, 0);
     taken = w->taken;
-    sim_free(w->sim);
+    world_end();
     skt_chat_free(w->chat);
     free(w);
     return taken;
@@ -214,12 +207,11 @@ static uint32_t talk(uint64_t seed)
 
 static void each_message_reaches_each_member_once_and_in_order(void **state)
 {
-    uint64_t taken = 0;
-
-    for (uint64_t seed = 1; seed <= SEEDS; seed++)
-        taken += talk(seed);
-    /* Most people are let say what they want: else this would be a test of nothing. */
-    assert_true(taken > (uint64_t)SEEDS * PEOPLE * SAYS * 8 / 10);
+    for (uint64_t seed = world_first(); world_more(seed, SEEDS); seed++) {
+        uint32_t taken = talk(seed);
+        /* Most people are let say what they want: else this would be a test of nothing. */
+        assert_true(taken > PEOPLE * SAYS * 8 / 10);
+    }
 }
 
-RUN(T(each_message_reaches_each_member_once_and_in_order))
+WORLD(W(each_message_reaches_each_member_once_and_in_order))
