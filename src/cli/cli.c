@@ -79,7 +79,7 @@ static int words_of(const char *name, int argc, char **argv)
 
     if (argc >= 1 && !strcmp(argv[0], name))
         return 1;
-    if (argc < 1 || !name[n] || strlen(argv[0]) != n || memcmp(argv[0], name, n))
+    if (argc < 1 || !name[n] || strlen(argv[0]) != n || memcmp(argv[0], name, n) != 0)
         return 0;
     return argc >= 2 && !strcmp(argv[1], name + n + 1) ? 2 : 0;
 }

@@ -96,7 +96,7 @@ static void put_verb_words(struct skt_sink *sink, const struct skt_cli *cli, con
             continue;
         if (first)
             skt_sink_fmt(sink, " %s", (*v)->name + n + 1);
-        else if (strncmp(last, (*v)->name, n) || last[n] != (*v)->name[n] || !last[n])
+        else if (strncmp(last, (*v)->name, n) != 0 || last[n] != (*v)->name[n] || !last[n])
             skt_sink_fmt(sink, " %.*s", (int)n, (*v)->name);
         last = (*v)->name;
     }
@@ -112,7 +112,7 @@ static void each_group(struct skt_sink *sink, const struct skt_cli *cli,
         size_t n = strcspn((*v)->name, " ");
 
         (void)snprintf(group, sizeof group, "%.*s", (int)n, (*v)->name);
-        if ((*v)->name[n] && strcmp(group, last) && !(*v)->hidden)
+        if ((*v)->name[n] && strcmp(group, last) != 0 && !(*v)->hidden)
             fn(sink, cli, group);
         (void)snprintf(last, sizeof last, "%s", group);
     }

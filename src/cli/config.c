@@ -101,7 +101,7 @@ static int from_variable(struct skt_parse *p, uint32_t i, enum skt_layer layer)
 
 static bool can_be_set(const struct skt_opt *opt)
 {
-    return opt->name && *opt->name && !skt_opt_is_arg(opt) && strcmp(opt->name, "help");
+    return opt->name && *opt->name && !skt_opt_is_arg(opt) && strcmp(opt->name, "help") != 0;
 }
 
 static int from_environment(struct skt_parse *p)

@@ -23,7 +23,7 @@ static bool wants_color(const struct skt_cli *cli, int fd)
 
     if (cli->color != SKT_COLOR_AUTO)
         return cli->color == SKT_COLOR_ALWAYS;
-    return !(none && *none) && term && *term && strcmp(term, "dumb") && isatty(fd);
+    return !(none && *none) && term && *term && strcmp(term, "dumb") != 0 && isatty(fd);
 }
 
 const char *skt_cli_style(const struct skt_cli *cli, int fd, enum skt_style style)

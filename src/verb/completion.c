@@ -12,13 +12,13 @@ static int completion(struct skt_cli *cli)
         SKT_OPT_END,
     };
     int r = skt_cli_parse(cli, opts);
-    uint32_t i = 0;
 
     if (r)
         return r;
-    while (strcmp(names[i], shell) != 0) /* parse let nothing else pass */
-        i++;
-    return skt_completion(cli, (enum skt_shell)i, &cli->out);
+    for (uint32_t i = 0; shell && names[i]; i++)
+        if (!strcmp(names[i], shell))
+            return skt_completion(cli, (enum skt_shell)i, &cli->out);
+    return SKT_EXIT_USAGE; /* never: parse lets no other name pass */
 }
 
 const struct skt_verb skt_verb_completion = {
