@@ -52,6 +52,8 @@ static void a_terminal_gets_no_command_from_a_stranger(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_string_equal(with(skt_put_escaped, rows[i].bytes, strlen(rows[i].bytes)), rows[i].shown);
     assert_string_equal(with(skt_put_escaped, "a\0b", 3), "a\\x00b");
+    assert_string_equal(with(skt_put_escaped, NULL, 0), "");
+    assert_string_equal(with(skt_put_json_str, NULL, 0), "\"\"");
 }
 
 static void json_strings_keep_to_the_rfc(void **state)
