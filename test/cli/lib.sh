@@ -15,10 +15,20 @@ export HOME="$tmp" XDG_CONFIG_HOME="$tmp/config" # the user's own settings do no
 cleanup() {
     status=$?
     trap - EXIT
+    # A wrapper such as strace or timeout may not pass the signal on: its children get it too.
+    children=
     for pid in $pids; do
+        children="$children $(cat "/proc/$pid/task/$pid/children" 2>/dev/null)"
+    done
+    for pid in $pids $children; do
         kill "$pid" 2>/dev/null && kill -CONT "$pid" 2>/dev/null
     done
     for pid in $pids; do
+        until_true 5 gone "$pid" || {
+            echo "process $pid does not end on TERM: $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+            [ $status -ne 0 ] || status=1
+            kill -KILL "$pid"
+        }
         wait "$pid" 2>/dev/null
     done
     for port in $ports; do
