@@ -46,6 +46,9 @@ SKT_CLEANUP(skt_rt)
 
 /* The engine is borrowed until skt_rt_free. Gives its number, >= 0; -ENOSPC above 16. */
 int skt_rt_add(struct skt_rt *rt, struct skt_engine engine);
+/* Puts an engine in the place of another that was added; for engines that want to know a link of theirs when they are
+ * made. Before the first step. */
+void skt_rt_set(struct skt_rt *rt, int engine, struct skt_engine with);
 
 /* where: "[HOST:]PORT", "udp:[HOST:]PORT", "unix:/path", "unixgram:/path", "fd:N". No HOST: loopback. The link is the listener. */
 int skt_rt_listen(
@@ -56,6 +59,9 @@ int skt_rt_open(struct skt_rt *rt, int engine, const char *where, const struct s
 int skt_rt_adopt(struct skt_rt *rt, int engine, int in, int out, skt_link *ret_link);
 /* What the engine's own OPENs use. Copied. */
 void skt_rt_open_defaults(struct skt_rt *rt, int engine, const struct skt_open_conf *conf);
+
+/* Ends a link from outside, as out CLOSE would: after what is queued. Its engine is told. -ESTALE. */
+int skt_rt_close(struct skt_rt *rt, skt_link link);
 
 /* One turn: waits until something happens, tells the engines, does what they want. 1: go on; 0: no link is left
  * and no engine wants to wake; -EINTR: stopped by skt_rt_stop or a signal of skt_rt_signals; -errno. */

@@ -10,27 +10,40 @@
 
 /* Non-blocking without a change for those who share the open file: a pipe or terminal is opened anew by its name.
  * Where that is not allowed the descriptor stays as it is, and is only used when it is ready. */
-static int own(int fd, int mode)
+static int reopen(int fd, int mode)
 {
     struct stat st;
     char path[32];
-    int mine;
 
-    if (fd < 0 || fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
-        return fd;
+    if (fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+        return -1;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    mine = open(path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    return open(path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+/* Standard input and output stay open numbers, on /dev/null, so that no socket becomes standard output. */
+static void leave_number(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (null < 0)
+        return;
+    (void)dup2(null, fd);
+    close(null);
+}
+
+static int own(int fd, int mode)
+{
+    int mine = fd < 0 ? -1 : reopen(fd, mode);
+
+    if (mine < 0 && fd >= 0 && fd <= STDERR_FILENO)
+        mine = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (mine < 0)
         return fd;
-    if (fd > STDERR_FILENO) {
+    if (fd > STDERR_FILENO)
         close(fd);
-    } else { /* the number stays taken, so that no socket becomes standard output */
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null >= 0) {
-            (void)dup2(null, fd);
-            close(null);
-        }
-    }
+    else
+        leave_number(fd);
     return mine;
 }
 
@@ -51,7 +64,7 @@ int skt_rt_adopt(struct skt_rt *rt, int engine, int in, int out, skt_link *ret_l
         return r;
     l->socket = is_socket(in < 0 ? out : in) && (in == out || in < 0 || out < 0);
     if (l->socket) {
-        l->fd = l->out = in >= 0 ? in : out;
+        l->fd = l->out = own(in >= 0 ? in : out, O_RDWR);
     } else {
         l->fd = own(in, O_RDONLY);
         l->out = in == out ? l->fd : own(out, O_WRONLY);

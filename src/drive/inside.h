@@ -6,6 +6,7 @@
 #include "drive/queue.h"
 
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 enum {
@@ -113,6 +114,7 @@ struct skt_rt {
     int children[64]; /* processes to be reaped */
     bool again;       /* do not sleep: something can go on at once */
     bool pumping, turns_done;
+    struct epoll_event events[EVENTS_A_TURN];
     uint32_t always[8]; /* slots of files: always ready */
     int n_always;
     atomic_bool stopped;
@@ -191,6 +193,8 @@ skt_time open_wake(const struct link *l);
 /* move.c */
 int move_start(struct skt_rt *rt, struct link *from, struct link *to, uint64_t len);
 void move_step(struct skt_rt *rt, struct link *from);
+bool move_bytes(struct skt_rt *rt, struct link *from, struct skt_buf *buf, struct skt_span *bytes);
+bool move_deciphers(const struct link *from);
 void move_end(struct skt_rt *rt, struct link *from, int why);
 
 /* tapped.c: the tap of a link; sent: else received */

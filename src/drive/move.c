@@ -17,7 +17,7 @@ enum {
     STEPS = 4       /* calls a turn: others want their turn, too */
 };
 
-enum how { COPY, SENDFILE, SPLICE, SPLICE_TWICE };
+enum how { COPY, SENDFILE, SPLICE, SPLICE_TWICE, DECIPHER /* TLS: what its filter gives */ };
 
 struct move {
     skt_link to;
@@ -39,7 +39,9 @@ static enum how choose(const struct skt_rt *rt, const struct link *from, const s
 {
     mode_t a = kind_of(from->fd), b = kind_of(to->out);
 
-    if (rt->conf.tap || (from->x && from->x->tls) || (to->x && to->x->tls))
+    if (from->x && from->x->tls)
+        return DECIPHER;
+    if (rt->conf.tap || (to->x && to->x->tls))
         return COPY;
     if (a == S_IFREG)
         return b == S_IFREG ? COPY : SENDFILE;
@@ -225,8 +227,30 @@ static ssize_t once(struct skt_rt *rt, struct move *m, struct link *from, struct
         return r;
     case SPLICE: r = splice_some(from->fd, to->out, n); return r == -EAGAIN ? not_ready(to, ret_source) : r;
     case SPLICE_TWICE: return splice_twice(m, from, to, n, ret_source);
+    case DECIPHER: break; /* move_bytes */
     }
     return -EINVAL;
+}
+
+/* The target takes no splice after all (a terminal, a device): what is in the pipe is written as any bytes are. */
+static int spill(struct skt_rt *rt, struct move *m, struct link *to)
+{
+    while (m->in_pipe) {
+        struct skt_room room;
+        ssize_t n;
+        int r = block_room(rt, &rt->in, READ_MAX, &room);
+
+        if (r)
+            return r;
+        n = read(m->pipe[0], room.p, skt_left(room) < m->in_pipe ? skt_left(room) : m->in_pipe);
+        if (n <= 0)
+            return -EIO;
+        m->in_pipe -= (size_t)n;
+        block_used(&rt->in, room.p + n);
+        if ((r = stream_add(rt, to, rt->in.buf, skt_span_of(room.p, (size_t)n))))
+            return r;
+    }
+    return 0;
 }
 
 /* Wait for the end that is not ready, and for that alone. */
@@ -236,19 +260,60 @@ static void wait_for(struct skt_rt *rt, struct link *from, struct link *to, bool
     link_want(rt, to, source && !to->queue.bytes ? to->want & ~EPOLLOUT : to->want | EPOLLOUT);
 }
 
+static bool has_error(const struct link *l)
+{
+    int e = 0;
+    socklen_t len = sizeof e;
+
+    return l->socket && !getsockopt(l->out, SOL_SOCKET, SO_ERROR, &e, &len) && e;
+}
+
+/* splice and sendfile do not say at which end it failed. */
 static void broke(struct skt_rt *rt, struct link *from, struct link *to, bool source, int err)
 {
-    struct link *guilty = source || err == -ECONNRESET ? from : to;
+    bool network = err == -ECONNRESET || err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH;
 
-    if (!source && from->socket && to->socket && err == -ECONNRESET) { /* splice does not say whose: ask the target */
-        int e = 0;
-        socklen_t len = sizeof e;
-        if (!getsockopt(to->out, SOL_SOCKET, SO_ERROR, &e, &len) && e)
-            guilty = to;
+    if (network && from->socket && !(to->socket && has_error(to)))
+        source = true;
+    else if (network || err == -EPIPE)
+        source = false;
+    link_gone(rt, source ? from : to, err);
+}
+
+bool move_deciphers(const struct link *from) { return from->x->move->how == DECIPHER; }
+
+/* Bytes that the filter of `from` gave. False: the target's socket is full, no more for now. */
+bool move_bytes(struct skt_rt *rt, struct link *from, struct skt_buf *buf, struct skt_span *bytes)
+{
+    struct move *m = from->x->move;
+    struct link *to = link_of(rt, m->to);
+    size_t n = skt_len(*bytes) < m->left ? skt_len(*bytes) : (size_t)m->left;
+    int r;
+
+    if (!to) {
+        move_end(rt, from, -EPIPE);
+        return false;
     }
-    if (err == -EPIPE)
-        guilty = to;
-    link_gone(rt, guilty, err);
+    r = stream_add(rt, to, buf, skt_span_of(bytes->p, n));
+    bytes->p += n;
+    if (r) {
+        link_gone(rt, to, r);
+        return false;
+    }
+    if (m->left != UINT64_MAX)
+        m->left -= n;
+    report(rt, from, to, n, 0);
+    if (from->gone || !from->x || from->x->move != m || to->gone)
+        return false;
+    if (!m->left) {
+        move_end(rt, from, 0);
+        return false;
+    }
+    if (to->queue.bytes >= FLUSH_AT) {
+        link_want(rt, from, from->want & ~EPOLLIN);
+        return false;
+    }
+    return true;
 }
 
 void move_step(struct skt_rt *rt, struct link *from)
@@ -269,13 +334,21 @@ void move_step(struct skt_rt *rt, struct link *from)
             link_dirty(rt, to);
         return;
     }
+    if (m->how == DECIPHER) { /* room again: what the session still has, then the socket */
+        link_want(rt, from, from->want | EPOLLIN);
+        tlslink_cipher(rt, from, (struct skt_span){ 0 });
+        return;
+    }
     for (int i = 0; i < STEPS && m->left && !to->queue.bytes; i++) {
         r = once(rt, m, from, to, &source);
         if (r == -EINTR)
             continue;
-        if (r == -EINVAL && m->how != COPY && !moved &&
-            !m->in_pipe) { /* these two cannot: a file opened to append, ... */
+        if (r == -EINVAL && m->how != COPY) { /* these two cannot: a device, a file opened to append, ... */
+            moved += m->in_pipe;
             m->how = COPY;
+            if ((r = spill(rt, m, to)))
+                break;
+            r = 1; /* not the end */
             continue;
         }
         if (r <= 0)

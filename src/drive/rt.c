@@ -74,6 +74,8 @@ static void out_bytes(struct skt_rt *rt, struct link *l, struct skt_out *out)
         rt->stats.dropped_full++;
     if (r)
         link_gone(rt, l, r);
+    else if (l->queue.bytes >= FLUSH_AT && !l->full)
+        stream_flush(rt, l); /* now, while it is in the cache */
 }
 
 static void out_open(struct skt_rt *rt, int engine, struct skt_out *out)
@@ -184,7 +186,7 @@ static skt_time wake_at(const struct skt_rt *rt)
     skt_time at = SKT_NEVER, t;
     uint32_t id;
 
-    if (skt_heap_top(&rt->timers, &t, &id))
+    if (rt->n_links && skt_heap_top(&rt->timers, &t, &id)) /* else entries of links that are gone */
         at = t;
     for (int i = 0; i < rt->n_engines; i++) {
         const struct skt_engine *e = &rt->engines[i].engine;
@@ -321,7 +323,7 @@ static void turn_end(struct skt_rt *rt)
 
 int skt_rt_step(struct skt_rt *rt)
 {
-    struct epoll_event ev[EVENTS_A_TURN];
+    struct epoll_event *ev = rt->events;
     int n;
 
     if (atomic_exchange(&rt->stopped, false))
@@ -421,7 +423,8 @@ void skt_rt_free(struct skt_rt *rt)
     if (!rt)
         return;
     for (uint32_t slot = 1; slot < rt->n_slots; slot++)
-        link_free(rt, link_at(rt, slot));
+        if (link_at(rt, slot)->what != FREE)
+            link_free(rt, link_at(rt, slot));
     for (uint32_t i = 0; i < rt->n_slots / LINKS_A_CHUNK; i++)
         free(rt->chunks[i]);
     free(rt->chunks);
@@ -451,6 +454,8 @@ int skt_rt_add(struct skt_rt *rt, struct skt_engine engine)
     rt->engines[rt->n_engines].engine = engine;
     return rt->n_engines++;
 }
+
+void skt_rt_set(struct skt_rt *rt, int engine, struct skt_engine with) { rt->engines[engine].engine = with; }
 
 void skt_rt_open_defaults(struct skt_rt *rt, int engine, const struct skt_open_conf *conf)
 {
@@ -491,6 +496,16 @@ int skt_rt_peer(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr)
         return -ESTALE;
     *ret_addr = l->x && l->x->peer.family ? l->x->peer : sock_peer(l->fd);
     return ret_addr->family == SKT_NOWHERE ? -ENOTCONN : 0;
+}
+
+int skt_rt_close(struct skt_rt *rt, skt_link link)
+{
+    struct link *l = link_of(rt, link);
+
+    if (!l || l->what == LINGERING || l->closing)
+        return -ESTALE;
+    stream_close(rt, l, 0);
+    return 0;
 }
 
 const char *skt_rt_why(struct skt_rt *rt, skt_link link) { return rt->why_link == link ? rt->why_of : ""; }

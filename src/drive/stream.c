@@ -94,6 +94,10 @@ static void ended(struct skt_rt *rt, struct link *l)
     struct skt_in in = { .kind = SKT_EOF,
         .data = l->rest.buf ? skt_span_of(l->rest.buf->data + l->rest.off, l->rest.len) : (struct skt_span){ 0 } };
 
+    if (l->x && l->x->move) {
+        move_end(rt, l, 1);
+        return;
+    }
     if (l->why) { /* a write had failed: this is the rest of the story */
         link_gone(rt, l, l->why);
         return;
@@ -133,7 +137,10 @@ void stream_offer(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct
 
 void stream_again(struct skt_rt *rt, struct link *l)
 {
-    stream_offer(rt, l, l->rest.buf, skt_span_of(l->rest.buf->data + l->rest.off, l->rest.len));
+    if (l->x && l->x->move) /* what was left went that way */
+        return;
+    if (l->rest.buf)
+        stream_offer(rt, l, l->rest.buf, skt_span_of(l->rest.buf->data + l->rest.off, l->rest.len));
     if (!l->gone && !l->held && l->x && l->x->tls)
         tlslink_cipher(rt, l, (struct skt_span){ 0 }); /* what the session has deciphered meanwhile */
 }
@@ -235,7 +242,7 @@ void stream_event(struct skt_rt *rt, struct link *l, unsigned events)
     }
     if (events &
         (EPOLLIN | EPOLLHUP | EPOLLERR)) { /* before any write: a reset link must not be written to again and again */
-        if (l->want & EPOLLIN && l->x && l->x->move)
+        if (l->want & EPOLLIN && l->x && l->x->move && !move_deciphers(l))
             move_step(rt, l);
         else if (l->want & EPOLLIN)
             stream_read(rt, l);
@@ -268,17 +275,14 @@ int stream_add(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct sk
     r = queue_add(&l->queue, buf, bytes);
     if (r)
         return r;
-    if (l->queue.bytes >= FLUSH_AT && !l->full && l->what == STREAM)
-        stream_flush(rt, l);
-    else
-        link_dirty(rt, l);
+    link_dirty(rt, l);
     return 0;
 }
 
 /* One gathered write. ret_whole: the socket took all that was asked, it may take more. */
 static ssize_t write_some(const struct link *l, const struct queue *q, bool *ret_whole)
 {
-    struct iovec iov[IOV_MAX_HERE];
+    __attribute__((uninitialized)) struct iovec iov[IOV_MAX_HERE]; /* a KiB a write need not be zeroed */
     struct msghdr msg = { .msg_iov = iov };
     size_t asked = 0;
     ssize_t n;

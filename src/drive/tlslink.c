@@ -58,6 +58,16 @@ static void read_plain(struct skt_rt *rt, struct link *l)
             memcpy(start, l->rest.buf->data + l->rest.off, rest);
         block_used(&rt->in, room.p);
         tapped_plain(rt, l, false, skt_span_of(start + rest, (size_t)n));
+        if (l->x->move) {
+            struct skt_span bytes = skt_span_of(start, rest + (size_t)n);
+            if (move_bytes(rt, l, rt->in.buf, &bytes))
+                continue;
+            if (!skt_len(bytes))
+                return; /* all went, but no more can */
+            if (!l->gone)
+                stream_offer(rt, l, rt->in.buf, bytes);
+            return;
+        }
         stream_offer(rt, l, rt->in.buf, skt_span_of(start, rest + (size_t)n));
     }
 }

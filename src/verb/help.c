@@ -69,7 +69,7 @@ static int help(struct skt_cli *cli)
     bool all = false, man = false;
     const struct skt_opt opts[] = {
         SKT_OPT_FLAG('a', "all", &all, "the help of every verb"),
-        SKT_OPT_FLAG(0, "man", &man, "the manual page of VERB, as source for scdoc(1)"),
+        SKT_OPT_FLAG(0, "man", &man, "the manual page of VERB or of all, for scdoc(1)"),
         SKT_ARGS(&words, "VERB", "a verb, or 'exit-codes'"),
         SKT_OPT_END,
     };
@@ -77,12 +77,12 @@ static int help(struct skt_cli *cli)
 
     if (r)
         return r;
-    if (man && !words.n)
-        return skt_cli_usage(cli, "--man wants a verb: sockit help --man VERB");
     if (words.n == 1 && !strcmp(words.at[0], "exit-codes"))
         exit_codes(cli);
     else if (words.n)
         return help_word(cli, (int)words.n, (char **)(uintptr_t)words.at, man);
+    else if (man)
+        skt_page_overview(&cli->out, cli->verbs);
     else if (cli->json)
         return json_of_all(cli);
     else if (all)

@@ -3,6 +3,10 @@
 
 static const struct skt_verb *const verbs[] = {
     &skt_verb_serve,
+    &skt_verb_listen,
+    &skt_verb_connect,
+    &skt_verb_chat_serve,
+    &skt_verb_hub,
     &skt_verb_help,
     &skt_verb_config,
     &skt_verb_completion,

@@ -77,6 +77,8 @@ static void local_ended(struct skt_relay *r, skt_time now)
 {
     struct pair *p = r->local_pair ? &r->pairs[r->local_pair] : NULL;
 
+    if (r->conf.keep)
+        return; /* we go on listening */
     r->say_ended = true;
     if (p)
         p->heard = now;

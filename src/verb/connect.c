@@ -1,0 +1,106 @@
+/* connect: connect to a peer and talk to it by stdin and stdout, or by a prompt. */
+#include "verb/verbs.h"
+
+#include "cli/json.h"
+#include "verb/pipe.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+struct connect {
+    struct pipe_options o;
+    struct skt_open_conf conf;
+    struct live_tls tls;
+    bool local, probe;
+    const char *host, *port, *where;
+};
+
+static int talk(struct live *live, struct connect *c)
+{
+    struct pipe *pipe = NULL;
+    skt_link link;
+    int r = pipe_open(live, &c->o, &pipe);
+
+    if (r)
+        return r;
+    r = skt_rt_open(live->rt, pipe_engine(pipe), c->where, &c->conf, &link);
+    if (r) {
+        r = skt_cli_fail_why(live->cli, SKT_PHASE_USAGE, r, skt_rt_why(live->rt, link));
+    } else {
+        pipe_expect(pipe, link);
+        r = live_shut_in(live, false, NULL, NULL);
+    }
+    if (!r)
+        r = pipe_run(pipe, 0);
+    skt_rt_free(live->rt); /* before the engine that it drives */
+    live->rt = NULL;
+    pipe_close(pipe);
+    return r;
+}
+
+/* -z: only whether somebody is there. Standard input stays untouched. */
+static int probe(struct live *live, struct connect *c)
+{
+    struct skt_cli *cli = live->cli;
+    int r;
+
+    c->o.send = "";
+    r = talk(live, c);
+    if (cli->json) {
+        struct skt_json j;
+        skt_json_begin(&j, &cli->out);
+        skt_json_str(&j, "target", c->where);
+        skt_json_bool(&j, "open", r == 0);
+        skt_json_end(&j);
+    } else if (!r) {
+        skt_sink_fmt(&cli->out, "%s open\n", c->where);
+    }
+    return r;
+}
+
+static int connect_run(struct skt_cli *cli)
+{
+    struct connect c = { 0 };
+    struct live live;
+    skt_time timeout = 0;
+    const struct skt_opt opts[] = {
+        PIPE_ROWS(&c.o),
+        SKT_OPT_FLAG('i', "interactive", &c.o.interactive, "a prompt for lines; 'quit' ends"),
+        SKT_OPT_FLAG('U', "unix", &c.local, "HOST is the path of a Unix socket"),
+        SKT_OPT_FLAG('z', "probe", &c.probe, "only connect, and say whether it succeeded"),
+        SKT_OPT_STR('S', "source", &c.conf.source, "ADDRESS", "connect from this address, :port, or both"),
+        SKT_OPT_TIME('w', "timeout", &timeout, "TIME", "give up after TIME without progress (10s to connect)"),
+        LIVE_TLS_CLIENT_ROWS(&c.tls),
+        SKT_ARG(&c.host, "HOST[:PORT]", "the peer; also unix:/path"),
+        SKT_ARG_OPT(&c.port, "PORT", "its port"),
+        SKT_OPT_END,
+    };
+    int r = skt_cli_parse(cli, opts);
+
+    if (r)
+        return r;
+    if (c.tls.tls && c.o.udp)
+        return skt_cli_usage(cli, "--tls needs a stream: it does not go with --udp");
+    if (c.o.interactive && c.o.send)
+        return skt_cli_usage(cli, "--interactive and --send exclude each other");
+    if (c.probe && c.o.udp)
+        return skt_cli_usage(cli, "--probe needs a stream: UDP has no answer to 'is somebody there'");
+    c.where = live_where(cli, c.local ? (c.o.udp ? "unixgram:" : "unix:") : c.o.udp ? "udp:" : "", c.host, c.port);
+    c.conf.timeout = c.conf.idle = timeout;
+    if (!(r = live_open(&live, cli, NULL)) && !(r = live_tls(&live, &c.tls, false))) {
+        c.conf.tls = live.tls;
+        r = c.probe ? probe(&live, &c) : talk(&live, &c);
+    }
+    return live_close(&live, r);
+}
+
+const struct skt_verb skt_verb_connect = {
+    "connect",
+    "Connect to a peer; pipe stdin and stdout to it",
+    connect_run,
+    .examples = SKT_EXAMPLES({ "sockit connect localhost 7000 < file", "send a file" },
+        { "sockit connect -i localhost 8080", "a prompt for lines" },
+        { "sockit connect --tls --crlf example.org 443", "speak HTTP by hand" },
+        { "sockit connect -z -w 1s 192.0.2.1 22", "is the port open?" }),
+    .see_also = "listen,serve",
+};

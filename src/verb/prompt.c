@@ -1,0 +1,136 @@
+/* prompt: connect -i. Keys come as bytes of a link, so that one loop serves them and the peer. */
+#include "verb/prompt.h"
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "cli/edit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 16 * 1024, SHOWN_MAX = 4096 };
+
+struct prompt {
+    struct live *live;
+    struct skt_relay *relay;
+    struct skt_edit *edit;
+    skt_link keys;
+    bool ended;
+    uint8_t half[4]; /* a character whose rest has not come yet */
+    uint32_t n_half;
+};
+
+static void end(struct prompt *p)
+{
+    if (p->ended)
+        return;
+    p->ended = true;
+    (void)skt_relay_say_end(p->relay);
+}
+
+static void take_line(struct prompt *p, struct skt_span line)
+{
+    if (skt_span_is(line, "quit")) {
+        end(p);
+        return;
+    }
+    if (skt_relay_say(p->relay, line) || skt_relay_say(p->relay, skt_span_str("\n")))
+        skt_cli_warn(p->live->cli, "not sent: the peer takes nothing now");
+}
+
+static void keys_recv(void *self, skt_time now, struct skt_in *in)
+{
+    struct prompt *p = self;
+    struct skt_span line;
+
+    if (in->kind == SKT_DATA) {
+        skt_edit_keys(p->edit, in->data);
+        in->data.p = in->data.end;
+    } else if (in->kind == SKT_EOF || in->kind == SKT_CLOSE) {
+        skt_edit_end(p->edit);
+    }
+    while (!p->ended && skt_edit_line(p->edit, &line))
+        take_line(p, line);
+    if (skt_edit_ended(p->edit))
+        end(p);
+}
+
+static bool keys_send(void *self, skt_time now, struct skt_out *out)
+{
+    struct prompt *p = self;
+
+    if (!p->ended || !p->keys)
+        return false;
+    out->link = p->keys;
+    out->kind = SKT_CLOSE;
+    p->keys = 0;
+    return true;
+}
+
+static skt_time keys_wake(const void *self) { return SKT_NEVER; }
+
+static const struct skt_engine_ops keys_ops = { keys_recv, keys_send, keys_wake };
+
+int prompt_open(struct live *live, struct skt_relay *relay, struct prompt **ret_prompt)
+{
+    struct prompt *p = calloc(1, sizeof *p);
+    int r = p ? skt_edit_new("> ", &p->edit) : -ENOMEM;
+
+    if (!r) {
+        p->live = live;
+        p->relay = relay;
+        r = skt_rt_adopt(
+            live->rt, skt_rt_add(live->rt, (struct skt_engine){ &keys_ops, p }), STDIN_FILENO, -1, &p->keys);
+    }
+    if (r) {
+        prompt_close(p);
+        return skt_cli_fail(live->cli, SKT_PHASE_FILE, r, "standard input");
+    }
+    skt_cli_say(live->cli, "Enter message (or 'quit' to exit)");
+    *ret_prompt = p;
+    return 0;
+}
+
+void prompt_close(struct prompt *p)
+{
+    if (!p)
+        return;
+    skt_edit_free(p->edit);
+    free(p);
+}
+
+/* Line ends and tabs stay, all else that would move the cursor is escaped. */
+static void put_text(struct skt_room *out, struct skt_span text)
+{
+    while (skt_len(text)) {
+        const uint8_t *q = text.p;
+        while (q < text.end && *q != '\n' && *q != '\t' && *q != '\r')
+            q++;
+        skt_put_escaped(out, skt_get_span(&text, (size_t)(q - text.p)));
+        if (skt_len(text)) {
+            uint8_t c = skt_get_u8(&text);
+            if (c != '\r')
+                skt_put_u8(out, c);
+        }
+    }
+}
+
+void prompt_show(struct prompt *p, struct skt_span bytes)
+{
+    while (skt_len(bytes) || p->n_half > sizeof p->half) {
+        uint8_t piece[SHOWN_MAX], text[4 * SHOWN_MAX];
+        struct skt_room in = skt_room_of(piece, sizeof piece), out = skt_room_of(text, sizeof text);
+        size_t n, whole;
+
+        skt_put(&in, skt_span_of(p->half, p->n_half));
+        n = skt_left(in) < skt_len(bytes) ? skt_left(in) : skt_len(bytes);
+        skt_put(&in, skt_get_span(&bytes, n));
+        n = (size_t)(in.p - piece);
+        whole = skt_utf8_whole(skt_span_of(piece, n));
+        p->n_half = (uint32_t)(n - whole);
+        memcpy(p->half, piece + whole, p->n_half);
+        put_text(&out, skt_span_of(piece, whole));
+        skt_edit_show(p->edit, skt_span_of(text, (size_t)(out.p - text)));
+    }
+}

@@ -1,0 +1,12 @@
+#pragma once
+/* prompt: connect -i: lines typed at a prompt are sent, what comes is shown above it. */
+#include <sockit/relay.h>
+
+#include "verb/live.h"
+
+struct prompt;
+
+/* Takes stdin. 0 or an exit code, said already. 'quit' or the end of input ends what is sent. prompt_close takes NULL. */
+int prompt_open(struct live *live, struct skt_relay *relay, struct prompt **ret_prompt);
+void prompt_close(struct prompt *prompt);
+void prompt_show(struct prompt *prompt, struct skt_span bytes); /* escaped, whole characters, and the prompt again */
