@@ -135,3 +135,40 @@ int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts)
     put_see_also(sink, cli->verb->see_also);
     return 0;
 }
+
+static void put_verbs(struct skt_sink *sink, const struct skt_verb *const *verbs)
+{
+    for (; *verbs; verbs++) {
+        if ((*verbs)->hidden)
+            continue;
+        skt_sink_str(sink, "*");
+        put_page_name(sink, (*verbs)->name, strlen((*verbs)->name));
+        skt_sink_str(sink, "*(1)\n\t");
+        put_text(sink, (*verbs)->summary);
+        skt_sink_str(sink, "\n\n");
+    }
+}
+
+void skt_page_overview(struct skt_sink *sink, const struct skt_verb *const *verbs)
+{
+    struct skt_cli fresh = { .log_fd = -1 }; /* with the defaults */
+    struct skt_opt rows[SKT_GLOBALS + 1];
+
+    skt_cli_globals(&fresh, rows);
+    skt_sink_str(sink, "sockit(1) \"\" \"sockit\"\n\n# NAME\n\nsockit - everything that a socket can do\n\n"
+                       "# SYNOPSIS\n\n*sockit* _VERB_ \\[OPTION...\\] \\[ARGUMENT...\\]\n\n# VERBS\n\n");
+    put_verbs(sink, verbs);
+    skt_sink_str(sink, "# OPTIONS\n\nEvery verb has these. Data goes to stdout, talk to stderr.\n\n");
+    for (const struct skt_opt *opt = rows; opt->kind; opt++)
+        put_row(sink, opt);
+    skt_sink_str(sink,
+        "# ENVIRONMENT\n\n*SOCKIT\\_VERB\\_OPTION*, *SOCKIT\\_OPTION*\n"
+        "\tThe value of an option that the command line does not set, such as SOCKIT\\_COLOR or\n"
+        "\tSOCKIT\\_SERVE\\_MAX\\_CONNS. An empty one counts as unset.\n\n"
+        "*NO\\_COLOR*\n\tNot empty: no colour, unless --color asks for it.\n\n"
+        "# FILES\n\n_~/.config/sockit/config_ (or below _$XDG\\_CONFIG\\_HOME_), "
+        "_/etc/sockit/config_\n\tWhat the environment does not set either: a section for each verb, "
+        "\\[\\*\\] for\n\tall of them, and lines such as 'max-conns = 500'. See *sockit-config*(1).\n\n");
+    put_exit_codes(sink);
+    skt_sink_str(sink, "# SEE ALSO\n\n*sockit-help*(1), *sockit-config*(1)\n");
+}

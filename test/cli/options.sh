@@ -101,15 +101,16 @@ for line in open("all.json"):
 ' || fail "help --json"
 fi
 verbs=$(sed -n 's/^{"verb":"\([^"]*\)".*/\1/p' all.json | tr ' ' +)
-for verb in $verbs; do
+for verb in '' $verbs; do
     words=$(echo "$verb" | tr + ' ')
     # shellcheck disable=SC2086 # a verb of two words
     exits 0 "$SOCKIT" help --man $words
     silent err
+    [ -z "$words" ] || grep -q "'$words'" "$top/man/meson.build" || fail "$words has no page in man/meson.build"
     if command -v scdoc >/dev/null; then
         scdoc <out >page.1 || fail "scdoc of $words"
         ! command -v mandoc >/dev/null || mandoc -T lint -W error page.1 >&2 || fail "mandoc of $words"
-        grep -q 'Fl\|fB-' page.1 || fail "no options in the page of $words"
+        grep -q 'Fl\|fB-' page.1 || fail "no options in the page of ${words:-all}"
     fi
 done
 
