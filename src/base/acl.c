@@ -1,4 +1,4 @@
-/* acl: allow and deny lists of networks. */
+/* acl: allow and deny lists of networks. A list is a few rows that are asked once a connection: no tree, first match. */
 #include "base/acl.h"
 
 #include "base/grow.h"

@@ -1,4 +1,7 @@
-/* heap: timers and whatever else is due first. */
+/* heap: timers and whatever else is due first.
+ *
+ * The children of i are 2i + 1 and 2i + 2, and no child is before its parent. An entry cannot be taken out of the middle:
+ * who no longer wants it leaves it, and looks again when it comes to the top. */
 #include "base/heap.h"
 
 #include "base/grow.h"
@@ -37,6 +40,7 @@ int skt_heap_push(struct skt_heap *heap, skt_time at, uint32_t id)
             return -ENOMEM;
         heap->items = items;
     }
+    /* not swaps: the hole goes up, and the item is written once */
     heap->n++;
     for (uint32_t up; hole && before(item, heap->items[up = (hole - 1) / 2]); hole = up)
         heap->items[hole] = heap->items[up];
@@ -60,7 +64,7 @@ void skt_heap_pop(struct skt_heap *heap)
 
     if (!heap->n)
         return;
-    last = heap->items[--heap->n];
+    last = heap->items[--heap->n]; /* fills the hole that the top leaves, once that is low enough for it */
     while ((down = 2 * hole + 1) < heap->n) {
         if (down + 1 < heap->n && before(heap->items[down + 1], heap->items[down]))
             down++;

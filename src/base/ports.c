@@ -1,4 +1,5 @@
-/* ports: numbers, names and lists of them. */
+/* ports: numbers, names and lists of them. Port 0 is a number like others: it means "you choose" to who listens, and
+ * is a port that can be probed to who scans; but "-" and "-N" begin at 1. */
 #include "base/text.h"
 
 #include "base/ranges.h"
@@ -118,6 +119,7 @@ static int refuse_piece(struct skt_room *why, int error, struct skt_span list, u
     return skt_refuse(why, error, "ports", list, "find no memory");
 }
 
+/* Adds the parts of the list one by one; what came before a bad one stays in ports. */
 static int add_ports(struct skt_span s, struct skt_ranges *ports, struct skt_room *why)
 {
     struct skt_span list = s;

@@ -1,4 +1,7 @@
-/* ranges: what of a long row is there; pieces of a file, acknowledged packets, ports. */
+/* ranges: what of a long row is there; pieces of a file, acknowledged packets, ports.
+ *
+ * A sorted array and not a tree: sets are short (a cap of some thousand), a search is ten steps, and to move a few
+ * kilobytes costs less than a missed cache line or two. Both ways to change the set end in one splice. */
 #include "base/ranges.h"
 
 #include "base/grow.h"
@@ -65,7 +68,7 @@ int skt_ranges_take(struct skt_ranges *ranges, uint64_t from, uint64_t to, uint6
 {
     struct skt_range whole = { .from = from, .to = to };
     uint32_t i = find(ranges, from), j = i;
-    uint64_t had = 0;
+    uint64_t had = 0; /* of [from, to) before */
     int r;
 
     if (from > to)
@@ -77,6 +80,7 @@ int skt_ranges_take(struct skt_ranges *ranges, uint64_t from, uint64_t to, uint6
         whole.from = piece->from < whole.from ? piece->from : whole.from;
         whole.to = piece->to > whole.to ? piece->to : whole.to;
     }
+    /* i..j overlap or meet [from, to): whole is their union with it */
     r = from < to ? splice(ranges, i, j, &whole, 1) : 0;
     if (!r && ret_new)
         *ret_new = to - from - had;

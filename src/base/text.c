@@ -103,6 +103,7 @@ static bool get_ip6(struct skt_span s, uint8_t *ret_ip)
     size_t n = 0, gap = SIZE_MAX; /* bytes so far; where "::" stands among them */
     size_t got;
 
+    /* collect the groups from the left, remember where the gap is, and move what stands right of it to the end */
     if (skip(&s, "::"))
         gap = 0;
     while (s.p < s.end) {
@@ -147,6 +148,7 @@ static bool get_ip6_scope(struct skt_span s, uint8_t *ret_ip, struct skt_span *r
     return true;
 }
 
+/* Only a number is taken for a scope: to look up the name of an interface is the kernel's business. */
 static int get_addr6(struct skt_span s, struct skt_addr *ret_addr)
 {
     struct skt_addr addr = { .family = SKT_IP6, .port = ret_addr->port };
@@ -349,7 +351,8 @@ static int set_lone_port(struct skt_endpoint *e, struct skt_span word, struct sk
     return skt_refuse(why, -EINVAL, "address", word, "has no port: write HOST:PORT");
 }
 
-/* port: what it is if the text has none; NO_PORT: it must have one. */
+/* port: what it is if the text has none; NO_PORT: it must have one. The frequent slips come first, each with its own
+ * sentence: a path, a URL, an IPv6 address without brackets, a host without a port. */
 static int parse_inet(struct skt_span s, int32_t port, struct skt_endpoint *e, struct skt_room *why)
 {
     struct skt_span host, number, scope;
@@ -408,12 +411,14 @@ static int parse_command(struct skt_span s, struct skt_endpoint *e, struct skt_r
     return 0;
 }
 
+/* All is put together in e, so that *ret_endpoint stays untouched on failure. */
 static int parse_endpoint(const char *text, int32_t port, struct skt_endpoint *ret_endpoint, struct skt_room *why)
 {
     struct skt_endpoint e = { .scheme = SKT_TCP };
     struct skt_span s = skt_span_str(text);
     int r = 0;
 
+    /* without a prefix it is TCP; an unknown word before a colon is a host: "udpx:80" */
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         if (skip(&s, prefixes[i])) {
             e.scheme = (enum skt_scheme)i;

@@ -194,6 +194,7 @@ int skt_rate_parse(const char *text, uint64_t *ret_rate, struct skt_room *why)
 
 /* ---- times ---- */
 
+/* "m" is minutes and "M" is nothing: no unit of time has a capital, and a month has no length. */
 static const struct {
     const char *name;
     skt_time ns;
@@ -248,6 +249,8 @@ int skt_time_parse(const char *text, skt_time *ret_time, struct skt_room *why)
 
 /* ---- for people ---- */
 
+/* Cut, never rounded up: 99.99 % of a file is not all of it, and 59.99 s is no minute. No printf of doubles, whose point
+ * is a comma in some locales. */
 static void put_chars(struct skt_room *out, const char *digits, const char *unit)
 {
     char text[40];
