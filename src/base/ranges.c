@@ -1,7 +1,7 @@
 /* ranges: what of a long row is there; pieces of a file, acknowledged packets, ports.
  *
- * A sorted array and not a tree: sets are short (a cap of some thousand), a search is ten steps, and to move a few
- * kilobytes costs less than a missed cache line or two. Both ways to change the set end in one splice. */
+ * A sorted array and not a tree: a set has a cap of some thousand pieces, and what comes in order changes the last one
+ * only. Both ways to change the set end in one splice. */
 #include "base/ranges.h"
 
 #include "base/grow.h"
