@@ -8,7 +8,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FILE_MAX = 4 << 20 /* the system's list of authorities has some 220 KiB */ };
@@ -458,6 +458,7 @@ static int tls_new(const struct skt_tls_conf *conf, struct skt_tls **ret_tls, st
 
     if (!tls)
         return -ENOMEM;
+    tzset(); /* reads /etc/localtime now, not at the first certificate, when a sandbox may be closed */
     tls->head.ops = own_ops();
     atomic_init(&tls->refs, 1);
     tls->keylog = -1;
