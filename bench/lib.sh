@@ -18,6 +18,7 @@ END
 begin() {
     name=${0##*/} here=$(cd "$(dirname "$0")" && pwd) rounds=5 seconds=2 only= cases= raw= quick=
     BUILD=${BUILD:-$here/../build}
+    BUILD=$(cd "$BUILD" 2> /dev/null && pwd || echo "$BUILD")
     load=$BUILD/bench/load
     [ -x "$load" ] || { echo "bench: no $load: meson setup $BUILD -Dbench=true && ninja -C $BUILD" >&2; exit 1; }
     [ -n "${BENCH_INSIDE:-}" ] || exec "$load" inside "$0" "$@"

@@ -40,11 +40,13 @@ void load_print(const struct load *load, const struct span_of_time *t, uint64_t 
 {
     double cpu = load->server ? (double)(meter_cpu(load->server) - t->cpu) / 1e9 : 0;
     double wall = (double)(bench_now() - t->from) / 1e9;
+    double p50 = (double)hist_at(h, .5) / 1e3, p99 = (double)hist_at(h, .99) / 1e3; /* us */
 
-    printf("done=%llu wall=%.4f cpu=%.4f cost=%.4f rate=%.0f percpu=%.0f p50=%.1f p99=%.1f max=%.1f balance=%.2f",
+    printf(
+        "done=%llu wall=%.4f cpu=%.4f cost=%.4f rate=%.0f percpu=%.0f p50=%.1f p99=%.1f tail=%.2f max=%.1f balance=%.2f",
         (unsigned long long)done, wall, cpu, done ? cpu * 1e6 / (double)done : 0, (double)done / wall,
-        cpu > 0 ? (double)done / cpu : 0, (double)hist_at(h, .5) / 1e3, (double)hist_at(h, .99) / 1e3,
-        (double)h->max / 1e3, load->server ? meter_balance(load->server) : 0);
+        cpu > 0 ? (double)done / cpu : 0, p50, p99, p50 > 0 ? p99 / p50 : 0, (double)h->max / 1e3,
+        load->server ? meter_balance(load->server) : 0);
 }
 
 int load_connect(uint32_t port)
