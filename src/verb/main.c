@@ -8,6 +8,7 @@ static const struct skt_verb *const verbs[] = {
     &skt_verb_chat_serve,
     &skt_verb_hub,
     &skt_verb_help,
+    &skt_verb_doctor,
     &skt_verb_config,
     &skt_verb_completion,
     NULL,

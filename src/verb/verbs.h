@@ -8,5 +8,6 @@ extern const struct skt_verb skt_verb_connect;
 extern const struct skt_verb skt_verb_chat_serve;
 extern const struct skt_verb skt_verb_hub;
 extern const struct skt_verb skt_verb_help;
+extern const struct skt_verb skt_verb_doctor;
 extern const struct skt_verb skt_verb_config;
 extern const struct skt_verb skt_verb_completion;

@@ -1,0 +1,38 @@
+#!/bin/sh
+# doctor tries what this machine allows, and says what to do about the rest.
+. "${0%/*}/lib.sh"
+
+exits 0 "$SOCKIT" doctor
+says '^ok +ip4 +yes$' out
+says '^[a-z]+ +landlock ' out
+
+# What is taken away is found lacking, with the way out.
+(
+    # shellcheck disable=SC3045 # dash and busybox have -n
+    ulimit -n 200
+    exits 0 "$SOCKIT" doctor
+) || exit 1
+says '^lacking +files +200 now, up to 200$' out
+says '^ +do: +raise the hard limit' out
+says 'lacking; all else works' err
+exits 0 "$SOCKIT" -q doctor
+silent err
+
+exits 0 "$SOCKIT" doctor --json
+says '^\{"check":"ip4","state":"ok","found":"yes","for":"TCP over 127.0.0.1","do":null\}$' out
+is "$(wc -l <out)" "$(grep -c '^{"check":"[a-z0-9 -]*","state":"\(ok\|lacking\|broken\)",.*}$' out)"
+
+# Without a loopback nothing works: said, and exit code 1.
+if unshare -rn true 2>/dev/null; then
+    exits 1 unshare -rn "$SOCKIT" doctor
+    says '^broken +ip4 +no: ' out
+    says 'ip link set lo up' out
+fi
+
+# As somebody who may less.
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+    chmod 755 "$tmp"
+    exits 0 setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$SOCKIT" doctor
+    says '^lacking +raw sockets +no: Operation not permitted$' out
+    says 'cap_net_raw' out
+fi
