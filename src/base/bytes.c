@@ -14,7 +14,8 @@ static const uint8_t *take(struct skt_span *in, size_t n)
         in->bad = true;
         return NULL;
     }
-    in->p += n;
+    if (n) /* NULL + 0 is undefined in C */
+        in->p += n;
     return p;
 }
 
