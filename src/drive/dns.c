@@ -138,10 +138,9 @@ static void collect(struct skt_dns *dns)
 
 void skt_dns_step(struct skt_dns *dns, skt_time now)
 {
-    (void)now; /* c-ares keeps time by the clock itself */
     if (!dns->plug)
         return;
-    dns->ops->step(dns->plug);
+    dns->ops->step(dns->plug, now);
     collect(dns);
 }
 

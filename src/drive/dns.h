@@ -55,6 +55,6 @@ struct skt_dns_ops {
     int (*new)(const struct skt_dns_conf *conf, int epoll, void **ret_plug); /* its sockets join epoll */
     void (*free)(void *plug);                                                /* sets done on all that are left */
     skt_time (*wake)(void *plug, skt_time now);
-    void (*step)(void *plug);
+    void (*step)(void *plug, skt_time now);
     void (*ask)(void *plug, struct skt_dns_ask *ask, const char *host); /* may be done at once */
 };

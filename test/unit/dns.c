@@ -160,6 +160,26 @@ static void each_failure_has_its_error(void **state)
     skt_dns_free(dns);
 }
 
+/* The server never answers what asks for IPv6. */
+static void a_server_that_drops_one_family_costs_little(void **state)
+{
+    struct server s = server_new();
+    struct skt_dns_conf conf = { .servers = s.where }; /* 2 + 4 + 8 s of time-outs */
+    struct skt_dns_answer answer;
+    skt_time start = now();
+    struct skt_dns *dns;
+
+    assert_int_equal(skt_dns_new(&conf, &dns), 0);
+    answer = ask(dns, &s, "no6.test");
+    expect(&answer, 0, "127.0.0.9:80");
+    assert_int_equal(answer.n, 1);
+    assert_true(300 * SKT_MS <= now() - start && now() - start < 1900 * SKT_MS);
+    answer = ask(dns, &s, "four.test"); /* the first question is still under way */
+    assert_int_equal(answer.n, 1);
+    skt_dns_free(dns);
+    close(s.fd);
+}
+
 static void the_hosts_file_is_read(void **state)
 {
     struct server s = server_new();
@@ -259,5 +279,5 @@ static void bad_servers_are_told(void **state)
 
 RUN(T(numbers_and_localhost_are_answered_at_once), T(what_cannot_be_a_name_is_refused),
     T(the_server_is_asked_for_both_families), T(no_more_than_16_addresses_are_kept), T(each_failure_has_its_error),
-    T(the_hosts_file_is_read), T(a_cancelled_question_gives_no_answer), T(questions_are_capped_and_come_back),
-    T(it_is_freed_with_questions_under_way), T(bad_servers_are_told))
+    T(a_server_that_drops_one_family_costs_little), T(the_hosts_file_is_read), T(a_cancelled_question_gives_no_answer),
+    T(questions_are_capped_and_come_back), T(it_is_freed_with_questions_under_way), T(bad_servers_are_told))

@@ -67,7 +67,7 @@ static inline uint16_t put_answers(struct skt_room *out, const char *name, uint1
 {
     uint16_t n = 0;
 
-    if (type == TYPE_A && (!strcmp(name, "four.test.") || !strcmp(name, "both.test.")))
+    if (type == TYPE_A && (!strcmp(name, "four.test.") || !strcmp(name, "both.test.") || !strcmp(name, "no6.test.")))
         n++, put_record(out, TYPE_A, skt_span_of(ip4, 4));
     if (type == TYPE_AAAA && !strcmp(name, "both.test."))
         n++, put_record(out, TYPE_AAAA, skt_span_of(ip6, 16));
@@ -96,7 +96,7 @@ static inline void server_answer(struct server *s)
     get_name(&in, name, sizeof name);
     type = skt_get_u16(&in);
     question.end = in.p + 2;
-    if (!strncmp(name, "silent", 6))
+    if (!strncmp(name, "silent", 6) || (!strcmp(name, "no6.test.") && type == TYPE_AAAA))
         return;
     if (!strncmp(name, "nothere", 7))
         error = NXDOMAIN;

@@ -7,12 +7,27 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 enum { TIMEOUT_MS = 2000, TRIES = 3, EVENTS = 16 };
 
+/* Some name servers drop what asks for IPv6, and c-ares would wait for all its time-outs. After this long a second
+ * question, for IPv4 alone, runs beside; if it is answered first, that is the answer. */
+static const skt_time patience = 300 * SKT_MS;
+
 struct plug {
     ares_channel channel;
-    int epoll; /* the front's */
+    int epoll;                      /* the front's */
+    struct question *oldest, **end; /* not answered, in the order in which they were asked */
+};
+
+struct question {
+    struct question *next;
+    struct plug *plug;
+    struct skt_dns_ask *ask; /* NULL: answered; a call of c-ares may still hold us */
+    skt_time second_at;      /* SKT_NEVER: it runs, or has run */
+    unsigned calls;          /* of c-ares, under way */
+    char host[SKT_DNS_HOST_MAX + 2];
 };
 
 /* ares_library_init counts, but is not safe between threads: each runtime has a resolver of its own. */
@@ -88,31 +103,96 @@ static bool addr_of(const struct ares_addrinfo_node *node, uint16_t port, struct
     return false;
 }
 
-static void answered(void *data, int status, int timeouts, struct ares_addrinfo *info)
+/* Lets go of a question that is answered; the last call of c-ares frees it. */
+static void finish(struct question *q)
 {
-    struct skt_dns_ask *ask = data;
-    struct skt_dns_answer *answer = &ask->answer;
+    struct question **at = &q->plug->oldest;
+
+    q->ask->done = true;
+    q->ask = NULL;
+    while (*at != q)
+        at = &(*at)->next;
+    *at = q->next;
+    if (!q->next)
+        q->plug->end = at;
+}
+
+static void answer(struct question *q, int status, const struct ares_addrinfo *info)
+{
+    struct skt_dns_answer *answer = &q->ask->answer;
 
     answer->why = error_of(status);
     for (const struct ares_addrinfo_node *node = info ? info->nodes : NULL; node && answer->n < SKT_DNS_ADDRS;
          node = node->ai_next)
-        answer->n += addr_of(node, ask->port, &answer->addrs[answer->n]);
+        answer->n += addr_of(node, q->ask->port, &answer->addrs[answer->n]);
     if (!answer->why && !answer->n)
         answer->why = -ENODATA;
     if (answer->why)
         answer->n = 0;
+    finish(q);
+}
+
+static void call_ended(struct question *q, struct ares_addrinfo *info)
+{
     if (info)
         ares_freeaddrinfo(info);
-    ask->done = true;
+    if (!--q->calls && !q->ask)
+        free(q);
+}
+
+static void first_answered(void *data, int status, int timeouts, struct ares_addrinfo *info)
+{
+    struct question *q = data;
+
+    if (q->ask)
+        answer(q, status, info);
+    call_ended(q, info);
+}
+
+/* Only good news count: for bad ones the first question is asked. */
+static void second_answered(void *data, int status, int timeouts, struct ares_addrinfo *info)
+{
+    struct question *q = data;
+
+    if (q->ask && status == ARES_SUCCESS && info && info->nodes)
+        answer(q, status, info);
+    call_ended(q, info);
+}
+
+static void call(struct question *q, int family, ares_addrinfo_callback answered)
+{
+    /* SOCK_STREAM: each address once. No NOSORT: the order of RFC 6724. */
+    const struct ares_addrinfo_hints hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
+
+    q->calls++;
+    ares_getaddrinfo(q->plug->channel, q->host, NULL, &hints, answered, q); /* may call back at once */
+}
+
+static skt_time clock_now(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail: the clock exists, and so does t */
+    return t.tv_sec * SKT_SEC + t.tv_nsec;
 }
 
 static void plug_ask(void *data, struct skt_dns_ask *ask, const char *host)
 {
     struct plug *plug = data;
-    /* SOCK_STREAM: each address once. No NOSORT: the order of RFC 6724. */
-    const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    struct question *q = calloc(1, sizeof *q);
 
-    ares_getaddrinfo(plug->channel, host, NULL, &hints, answered, ask);
+    if (!q) {
+        ask->answer.why = -ENOMEM;
+        ask->done = true;
+        return;
+    }
+    q->plug = plug;
+    q->ask = ask;
+    q->second_at = clock_now() + patience;
+    memcpy(q->host, host, strlen(host)); /* at most SKT_DNS_HOST_MAX + 1: the front has checked */
+    *plug->end = q;
+    plug->end = &q->next;
+    call(q, AF_UNSPEC, first_answered);
 }
 
 static int plug_open(struct plug *plug, const struct skt_dns_conf *conf)
@@ -143,6 +223,7 @@ static int plug_new(const struct skt_dns_conf *conf, int epoll, void **ret_plug)
     if (!plug)
         return -ENOMEM;
     plug->epoll = epoll;
+    plug->end = &plug->oldest;
     if (!library_up()) {
         free(plug);
         return -ENOMEM;
@@ -170,12 +251,26 @@ static skt_time plug_wake(void *data, skt_time now)
 {
     struct plug *plug = data;
     struct timeval tv, *left = ares_timeout(plug->channel, NULL, &tv);
-
     /* Rounded up: c-ares compares in its own clock, and a step too early would only spin. */
-    return left ? now + left->tv_sec * SKT_SEC + left->tv_usec * SKT_US + SKT_MS : SKT_NEVER;
+    skt_time wake = left ? now + left->tv_sec * SKT_SEC + left->tv_usec * SKT_US + SKT_MS : SKT_NEVER;
+
+    for (const struct question *q = plug->oldest; q; q = q->next)
+        wake = q->second_at < wake ? q->second_at : wake;
+    return wake;
 }
 
-static void plug_step(void *data)
+static void ask_again(struct plug *plug, skt_time now)
+{
+    for (struct question *q = plug->oldest, *next; q; q = next) {
+        next = q->next;
+        if (q->second_at > now)
+            continue;
+        q->second_at = SKT_NEVER;
+        call(q, AF_INET, second_answered);
+    }
+}
+
+static void plug_step(void *data, skt_time now)
 {
     struct plug *plug = data;
     struct epoll_event events[EVENTS];
@@ -190,6 +285,7 @@ static void plug_step(void *data)
     }
     if (n <= 0)
         ares_process_fd(plug->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* time-outs only */
+    ask_again(plug, now);
 }
 
 extern const struct skt_dns_ops skt_plug_dns;
