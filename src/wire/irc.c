@@ -63,7 +63,7 @@ int skt_irc_parse(struct skt_span line, struct skt_irc *ret_irc)
 
 bool skt_irc_item(struct skt_span *list, char separator, struct skt_span *ret_item)
 {
-    while (list->p < list->end && *list->p == separator)
+    while (list->p < list->end && *list->p == (uint8_t)separator)
         list->p++;
     if (list->p == list->end)
         return false;

@@ -2,6 +2,7 @@
  * knows its place in each, so that leaving is cheap too. */
 #include "engine/chat/inside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -93,18 +94,20 @@ static struct channel *found(struct skt_chat *c, struct skt_span name)
     return ch;
 }
 
-static void drop_if_empty(struct skt_chat *c, struct channel *ch)
+/* True: there is somebody left. */
+static bool drop_if_empty(struct skt_chat *c, struct channel *ch)
 {
     uint8_t key[CHANNEL_MAX];
 
     if (ch->n)
-        return;
+        return true;
     skt_names_del(&c->channel_names, folded(channel_name(ch), key, sizeof key));
     c->channels[ch->id] = NULL;
     if (ch->id < c->first_free)
         c->first_free = ch->id;
     c->stats.channels--;
     skt_chat_channel_free(ch);
+    return false;
 }
 
 /* Room for one more in an array of `size` bytes each. */
@@ -142,21 +145,23 @@ static int enter(struct user *u, struct channel *ch, uint32_t flags)
     return 0;
 }
 
-void skt_chat_leave(struct skt_chat *c, struct user *u, struct channel *ch)
+bool skt_chat_leave(struct skt_chat *c, struct user *u, struct channel *ch)
 {
-    struct joined *j = place_of(u, ch);
-    struct member *m = &ch->members[j->at], *last = &ch->members[ch->n - 1];
+    struct joined *j = place_of(u, ch), *moved;
+    struct member *m, *last = &ch->members[ch->n - 1];
 
+    assert(j && j->at < ch->n);
+    m = &ch->members[j->at];
     ch->timed -= !!(m->flags & MEMBER_TIME);
     if (m != last) {
-        struct user *moved = skt_chat_user(c, last->link);
-
+        moved = place_of(skt_chat_user(c, last->link), ch);
+        assert(moved);
+        moved->at = j->at;
         *m = *last;
-        place_of(moved, ch)->at = j->at;
     }
     ch->n--;
     *j = u->joined[--u->n];
-    drop_if_empty(c, ch);
+    return drop_if_empty(c, ch);
 }
 
 void skt_chat_mark_time(struct skt_chat *c, struct user *u)
@@ -193,7 +198,7 @@ struct skt_span skt_chat_prefix(const struct user *to, const struct member *m)
 
     if (op && voice && to->caps & CAP_MULTI_PREFIX)
         return skt_span_of("@+", 2);
-    return op ? skt_span_of("@", 1) : voice ? skt_span_of("+", 1) : (struct skt_span){ 0 };
+    return op ? skt_span_of("@", 1) : voice ? skt_span_of("+", 1) : skt_span_of(NULL, 0);
 }
 
 void skt_chat_no_channel(struct skt_chat *c, struct user *u, struct skt_span name)
@@ -298,11 +303,7 @@ static void tell_joined(struct skt_chat *c, struct user *u, struct channel *ch)
     }
     if (!(u->caps & CAP_NO_NAMES))
         skt_chat_names(c, u, ch);
-    skt_chat_note(c, &(struct skt_chat_event){ .what = SKT_CHAT_JOINED,
-                         .link = u->link,
-                         .nick = user_nick(u),
-                         .host = user_host(u),
-                         .target = channel_name(ch) });
+    skt_chat_tell(c, SKT_CHAT_JOINED, u, channel_name(ch), skt_span_of(NULL, 0));
 }
 
 static void join_one(struct skt_chat *c, struct user *u, struct skt_span name, struct skt_span key)
@@ -349,13 +350,8 @@ static void part_one(struct skt_chat *c, struct user *u, struct channel *ch, str
     line = skt_len(why) ? skt_chat_from(c, u, ch->timed, "PART %.*s :%.*s", S(channel_name(ch)), S(why))
                         : skt_chat_from(c, u, ch->timed, "PART %.*s", S(channel_name(ch)));
     skt_chat_cast(c, ch, line, 0);
-    skt_chat_note(c, &(struct skt_chat_event){ .what = SKT_CHAT_PARTED,
-                         .link = u->link,
-                         .nick = user_nick(u),
-                         .host = user_host(u),
-                         .target = channel_name(ch),
-                         .text = why });
-    skt_chat_leave(c, u, ch);
+    skt_chat_tell(c, SKT_CHAT_PARTED, u, channel_name(ch), why);
+    (void)skt_chat_leave(c, u, ch); /* ch is not used after this */
 }
 
 void skt_chat_join(struct skt_chat *c, struct user *u, const struct skt_irc *m)
@@ -402,25 +398,21 @@ void skt_chat_do_names(struct skt_chat *c, struct user *u, const struct skt_irc 
         skt_chat_num(c, u, 366, "%.*s :End of /NAMES list", S(cut_to(name, CHANNEL_MAX)));
 }
 
-static void kick_one(struct skt_chat *c, struct user *u, struct channel *ch, struct skt_span nick, struct skt_span why)
+/* False: u is no more in ch, and ch may be gone. */
+static bool kick_one(struct skt_chat *c, struct user *u, struct channel *ch, struct skt_span nick, struct skt_span why)
 {
     struct user *who = skt_chat_nick(c, nick);
 
     if (!who || !place_of(who, ch)) {
         skt_chat_num(
             c, u, 441, "%.*s %.*s :They aren't on that channel", S(cut_to(nick, NICK_MAX)), S(channel_name(ch)));
-        return;
+        return true;
     }
     why = cut_to(skt_len(why) ? why : user_nick(u), REASON_MAX);
     skt_chat_cast(c, ch,
         skt_chat_from(c, u, ch->timed, "KICK %.*s %.*s :%.*s", S(channel_name(ch)), S(user_nick(who)), S(why)), 0);
-    skt_chat_note(c, &(struct skt_chat_event){ .what = SKT_CHAT_KICKED,
-                         .link = who->link,
-                         .nick = user_nick(who),
-                         .host = user_host(who),
-                         .target = channel_name(ch),
-                         .text = user_nick(u) });
-    skt_chat_leave(c, who, ch);
+    skt_chat_tell(c, SKT_CHAT_KICKED, who, channel_name(ch), user_nick(u));
+    return skt_chat_leave(c, who, ch) && who != u;
 }
 
 void skt_chat_kick(struct skt_chat *c, struct user *u, const struct skt_irc *m)
@@ -431,17 +423,13 @@ void skt_chat_kick(struct skt_chat *c, struct user *u, const struct skt_irc *m)
 
     if (!ch)
         return;
-    for (int n = 0; skt_irc_item(&nicks, ',', &nick) && n < TARGETS_MAX; n++) {
-        bool self = skt_irc_same(nick, user_nick(u));
-
-        if (!(skt_chat_member(c, ch, u)->flags & MEMBER_OP)) { /* asked anew: its place may have moved */
-            skt_chat_need_op(c, u, ch);
-            return;
-        }
-        kick_one(c, u, ch, nick, skt_irc_param(m, 2));
-        if (self)
-            return; /* perhaps as the last one: ch may be gone */
+    if (!(me->flags & MEMBER_OP)) {
+        skt_chat_need_op(c, u, ch);
+        return;
     }
+    for (int n = 0; n < TARGETS_MAX && skt_irc_item(&nicks, ',', &nick); n++)
+        if (!kick_one(c, u, ch, nick, skt_irc_param(m, 2)))
+            return;
 }
 
 void skt_chat_invite(struct skt_chat *c, struct user *u, const struct skt_irc *m)

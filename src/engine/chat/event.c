@@ -84,6 +84,17 @@ void skt_chat_note(struct skt_chat *c, const struct skt_chat_event *ev)
     c->notes[c->noted++] = note;
 }
 
+void skt_chat_tell(
+    struct skt_chat *c, enum skt_chat_what what, const struct user *u, struct skt_span target, struct skt_span text)
+{
+    skt_chat_note(c, &(struct skt_chat_event){ .what = what,
+                         .link = u->link,
+                         .nick = cut_to(user_mask(u), u->nick_n),
+                         .host = user_host(u),
+                         .target = target,
+                         .text = text });
+}
+
 bool skt_chat_next(struct skt_chat *c, struct skt_chat_event *ret_event)
 {
     const struct note *note;
@@ -95,7 +106,7 @@ bool skt_chat_next(struct skt_chat *c, struct skt_chat_event *ret_event)
     note = &c->notes[c->told++];
     at = note->at;
     for (int i = 0; i < SPANS; i++) {
-        span[i] = note->len[i] ? skt_span_of(c->text + at, note->len[i]) : (struct skt_span){ 0 };
+        span[i] = note->len[i] ? skt_span_of(c->text + at, note->len[i]) : skt_span_of(NULL, 0);
         at += note->len[i];
     }
     *ret_event = note->ev;

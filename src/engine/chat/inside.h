@@ -205,6 +205,8 @@ struct skt_buf *skt_chat_text(struct skt_span text, size_t max); /* a copy, cut 
 
 /* event.c: what the verb is told. The spans of *ev are copied. */
 void skt_chat_note(struct skt_chat *c, const struct skt_chat_event *ev);
+void skt_chat_tell(struct skt_chat *c, enum skt_chat_what what, const struct user *u, struct skt_span target,
+    struct skt_span text); /* the same, for all that is about u */
 bool skt_chat_notes_full(const struct skt_chat *c);
 
 /* user.c: the life of a user */
@@ -231,7 +233,7 @@ void skt_chat_retime(struct skt_chat *c, struct user *u);  /* after a change of 
 /* channel.c */
 struct channel *skt_chat_channel(const struct skt_chat *c, struct skt_span name); /* NULL: there is none */
 struct member *skt_chat_member(const struct skt_chat *c, const struct channel *ch, const struct user *u); /* NULL: no */
-void skt_chat_leave(struct skt_chat *c, struct user *u, struct channel *ch); /* says nothing; may free ch */
+bool skt_chat_leave(struct skt_chat *c, struct user *u, struct channel *ch); /* says nothing. False: ch is gone */
 void skt_chat_names(struct skt_chat *c, struct user *u, const struct channel *ch);
 bool skt_chat_banned(const struct channel *ch, const struct user *u);
 bool skt_chat_sees(const struct skt_chat *c, const struct user *u, const struct channel *ch); /* not secret to u */

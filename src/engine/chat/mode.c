@@ -90,7 +90,7 @@ static struct skt_span whole_mask(struct skt_span mask, uint8_t *room, size_t n)
     skt_put(&out, mask);
     if (!at)
         skt_put_str(&out, bang ? "@*" : "!*@*");
-    return out.bad ? (struct skt_span){ 0 } : skt_span_of(room, (size_t)(out.p - room));
+    return out.bad ? skt_span_of(NULL, 0) : skt_span_of(room, (size_t)(out.p - room));
 }
 
 static void ban(struct wish *w)

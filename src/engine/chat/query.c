@@ -67,7 +67,7 @@ static bool list_step(struct skt_chat *c, struct user *u)
 static void who_line(struct skt_chat *c, struct user *u, struct user *who, const struct channel *ch)
 {
     const struct member *m = ch ? skt_chat_member(c, ch, who) : NULL;
-    struct skt_span rank = m ? skt_chat_prefix(u, m) : (struct skt_span){ 0 };
+    struct skt_span rank = m ? skt_chat_prefix(u, m) : skt_span_of(NULL, 0);
 
     skt_chat_num(c, u, 352, "%.*s %.*s %.*s %s %.*s %c%.*s :0 %.*s", S(ch ? channel_name(ch) : skt_span_of("*", 1)),
         S(user_name(who)), S(user_host(who)), c->name, S(user_nick(who)), who->away ? 'G' : 'H', S(rank),
@@ -158,7 +158,7 @@ void skt_chat_who(struct skt_chat *c, struct user *u, const struct skt_irc *m)
             who_line(c, u, who, NULL);
         who_end(c, u, mask);
     } else {
-        job_start(c, u, JOB_WHO_ALL, skt_span_is(mask, "0") ? (struct skt_span){ 0 } : mask);
+        job_start(c, u, JOB_WHO_ALL, skt_span_is(mask, "0") ? skt_span_of(NULL, 0) : mask);
     }
 }
 

@@ -86,7 +86,7 @@ static void say_one(struct skt_chat *c, struct user *u, struct skt_span target, 
                          .target = ch ? channel_name(ch) : user_nick(who),
                          .deliveries = n,
                          .notice = notice,
-                         .text = c->conf.log_text ? text : (struct skt_span){ 0 } });
+                         .text = c->conf.log_text ? text : skt_span_of(NULL, 0) });
 }
 
 static void say(struct skt_chat *c, struct user *u, const struct skt_irc *m, bool notice)
@@ -160,11 +160,7 @@ void skt_chat_topic(struct skt_chat *c, struct user *u, const struct skt_irc *m)
     ch->topic_at = (c->now + c->conf.wall_offset) / SKT_SEC;
     skt_chat_cast(
         c, ch, skt_chat_from(c, u, ch->timed, "TOPIC %.*s :%.*s", S(channel_name(ch)), S(buf_span(ch->topic))), 0);
-    skt_chat_note(c, &(struct skt_chat_event){ .what = SKT_CHAT_TOPIC,
-                         .link = u->link,
-                         .nick = user_nick(u),
-                         .target = channel_name(ch),
-                         .text = buf_span(ch->topic) });
+    skt_chat_tell(c, SKT_CHAT_TOPIC, u, channel_name(ch), buf_span(ch->topic));
 }
 
 void skt_chat_away(struct skt_chat *c, struct user *u, const struct skt_irc *m)

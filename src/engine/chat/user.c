@@ -203,7 +203,7 @@ void skt_chat_open(struct skt_chat *c, const struct skt_in *in)
     }
     if (++c->stats.links > c->stats.peak_links)
         c->stats.peak_links = c->stats.links;
-    skt_chat_note(c, &(struct skt_chat_event){ .what = SKT_CHAT_CONNECTED, .link = u->link, .host = user_host(u) });
+    skt_chat_tell(c, SKT_CHAT_CONNECTED, u, skt_span_of(NULL, 0), skt_span_of(NULL, 0));
 }
 
 /* Out of every list; its peers are told. It stays in its slot until the driver says CLOSE. */
@@ -211,17 +211,13 @@ static void depart(struct skt_chat *c, struct user *u, struct skt_span why)
 {
     uint8_t key[NICK_MAX];
 
-    skt_chat_note(c, &(struct skt_chat_event){ .what = SKT_CHAT_LEFT,
-                         .link = u->link,
-                         .nick = cut_to(user_mask(u), u->nick_n),
-                         .host = user_host(u),
-                         .text = why });
+    skt_chat_tell(c, SKT_CHAT_LEFT, u, skt_span_of(NULL, 0), why);
     if (u->state == REGISTERED && !c->stopping) /* else they all go, and need not be told of each other */
         skt_chat_cast_peers(c, u, skt_chat_from(c, u, true, "QUIT :%.*s", S(why)), 0);
     c->stats.users -= u->state == REGISTERED;
     u->state = GONE;
     while (u->n)
-        skt_chat_leave(c, u, c->channels[u->joined[u->n - 1].channel]);
+        (void)skt_chat_leave(c, u, c->channels[u->joined[u->n - 1].channel]);
     if (u->has_nick)
         skt_names_del(&c->nicks, folded(user_nick(u), key, sizeof key));
     skt_chat_job_end(c, u);
@@ -388,8 +384,7 @@ void skt_chat_try_register(struct skt_chat *c, struct user *u, bool bare)
     if (++c->stats.users > c->stats.peak_users)
         c->stats.peak_users = c->stats.users;
     skt_chat_welcome(c, u);
-    skt_chat_note(c, &(struct skt_chat_event){
-                         .what = SKT_CHAT_REGISTERED, .link = u->link, .nick = user_nick(u), .host = user_host(u) });
+    skt_chat_tell(c, SKT_CHAT_REGISTERED, u, skt_span_of(NULL, 0), skt_span_of(NULL, 0));
     skt_chat_retime(c, u);
 }
 
