@@ -309,7 +309,7 @@ bool move_bytes(struct skt_rt *rt, struct link *from, struct skt_buf *buf, struc
         move_end(rt, from, 0);
         return false;
     }
-    if (to->queue.bytes >= FLUSH_AT) {
+    if (to->queue.bytes >= CIPHER_AHEAD) {
         link_want(rt, from, from->want & ~EPOLLIN);
         return false;
     }

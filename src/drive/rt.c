@@ -74,7 +74,7 @@ static void out_bytes(struct skt_rt *rt, struct link *l, struct skt_out *out)
         rt->stats.dropped_full++;
     if (r)
         link_gone(rt, l, r);
-    else if (l->queue.bytes >= FLUSH_AT && !l->full)
+    else if (l->queue.bytes >= FLUSH_NOW && !l->full)
         stream_flush(rt, l); /* now, while it is in the cache */
 }
 

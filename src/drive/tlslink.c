@@ -96,7 +96,7 @@ int tlslink_fill(struct skt_rt *rt, struct link *l)
     struct iovec iov;
     int r;
 
-    while (!l->x->shaking && l->queue.bytes && skt_tls_waiting(l->x->tls) + l->x->cipher.bytes < FLUSH_AT) {
+    while (!l->x->shaking && l->queue.bytes && skt_tls_waiting(l->x->tls) + l->x->cipher.bytes < CIPHER_AHEAD) {
         struct skt_span plain;
         size_t n;
 
@@ -112,7 +112,7 @@ int tlslink_fill(struct skt_rt *rt, struct link *l)
     }
     if (l->out_eof && !l->queue.bytes && !l->x->shaking && (r = skt_tls_shut(l->x->tls)))
         return r;
-    while (skt_tls_waiting(l->x->tls) && l->x->cipher.bytes < FLUSH_AT) {
+    while (skt_tls_waiting(l->x->tls) && l->x->cipher.bytes < CIPHER_AHEAD) {
         struct skt_room room;
         uint8_t *start;
 
