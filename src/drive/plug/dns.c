@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -189,7 +190,7 @@ static void plug_ask(void *data, struct skt_dns_ask *ask, const char *host)
     q->plug = plug;
     q->ask = ask;
     q->second_at = clock_now() + patience;
-    memcpy(q->host, host, strlen(host)); /* at most SKT_DNS_HOST_MAX + 1: the front has checked */
+    (void)snprintf(q->host, sizeof q->host, "%s", host); /* it fits: the front has checked */
     *plug->end = q;
     plug->end = &q->next;
     call(q, AF_UNSPEC, first_answered);
