@@ -226,14 +226,15 @@ static void out_do(struct sim *sim, struct host *h, int host, struct skt_out *ou
 
 static void plan_wake(struct sim *sim, struct host *h, int host)
 {
-    skt_time at = h->engine.ops->wake(h->engine.self);
+    skt_time at = h->engine.ops->wake(h->engine.self), late;
 
     if (at <= sim->now)
         sim_broken(sim, h, "rule: wake lies ahead after send said false, but it is %" PRId64 " ns ago", sim->now - at);
     if (at >= h->woken || at == SKT_NEVER)
         return; /* an event comes before that, and looks again */
-    h->woken = at + (skt_time)(sim_below(sim, 2) * sim_below(sim, LATE));
-    sim_at(sim, (struct event){ .at = h->woken, .kind = EV_WAKE, .who = (uint32_t)host });
+    h->woken = at;
+    late = (skt_time)(sim_below(sim, 2) * sim_below(sim, LATE));
+    sim_at(sim, (struct event){ .at = at + late, .kind = EV_WAKE, .who = (uint32_t)host, .gen = ++h->wakes });
 }
 
 /* Asks the engine for all that it wants. Not re-entered: what an output makes known to it is received between two sends. */
@@ -355,10 +356,12 @@ static void end_turn(struct sim *sim)
     }
 }
 
-static void wake(struct sim *sim, int host)
+static void wake(struct sim *sim, int host, uint32_t number)
 {
     struct host *h = sim->hosts[host];
 
+    if (number != h->wakes)
+        return; /* an earlier one took its place */
     h->woken = SKT_NEVER;
     if (h->begun && h->engine.ops->wake(h->engine.self) > sim->now) {
         plan_wake(sim, h, host); /* it was put off */
@@ -373,7 +376,7 @@ static void happen(struct sim *sim, const struct event *e)
     struct link *l;
 
     switch ((enum event_kind)e->kind) {
-    case EV_WAKE: wake(sim, (int)e->who); break;
+    case EV_WAKE: wake(sim, (int)e->who, e->gen); break;
     case EV_DATAGRAM:
     case EV_TRAIN: sim_udp_event(sim, e); break;
     case EV_CLOSED:

@@ -135,7 +135,8 @@ struct host {
     uint32_t n_dirty, n_held, dirty_room, held_room;
     uint16_t next_port;
     uint32_t iface;
-    skt_time woken; /* when its next WAKE event comes */
+    skt_time woken; /* when its next WAKE event is for */
+    uint32_t wakes; /* number of that event */
     bool pumping, active, begun, listed;
 };
 

@@ -510,7 +510,7 @@ void sim_move_step(struct sim *sim, struct link *from)
     from->moved += n;
     from->move_left -= from->move_left == UINT64_MAX ? 0 : n;
     transmit(sim, sim->conns[to->conn], to->side);
-    if (from->moved && sim_below(sim, 2)) {
+    if (from->moved && from->move_left && sim_below(sim, 2)) { /* the report that makes len whole is the last */
         struct skt_in in = { .kind = SKT_MOVE, .len = from->moved };
         from->moved = 0;
         sim_tell(sim, to, &in);
