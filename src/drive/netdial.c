@@ -116,7 +116,7 @@ static int attempt(const struct race *race, const struct skt_addr *to, int *ret_
         return -errno;
     r = bind_source(fd, race, to->family);
     if (!r && connect(fd, (struct sockaddr *)&name.ss, name.len))
-        r = -errno;
+        r = errno == EINTR ? -EINPROGRESS : -errno; /* connect(2): an interrupted one goes on */
     if (r && r != -EINPROGRESS)
         close(fd);
     else
@@ -124,13 +124,16 @@ static int attempt(const struct race *race, const struct skt_addr *to, int *ret_
     return r;
 }
 
-/* A port of this machine where nobody listens may connect to itself, when the kernel draws the same number for our
- * end. Nobody is there: refused. */
-static bool is_self(int fd)
+/* Is the other end somebody else? A port of this machine where nobody listens may connect to itself, when the kernel
+ * draws the same number for our end: refused. 0 or -errno. */
+static int meet(int fd)
 {
     struct skt_addr a = sock_local(fd), b = sock_peer(fd);
 
-    return a.family == b.family && a.port == b.port && a.id == b.id && !memcmp(a.ip, b.ip, sizeof a.ip);
+    if (b.family == SKT_NOWHERE)
+        return -ENOTCONN; /* gone already */
+    return a.family == b.family && a.port == b.port && a.id == b.id && !memcmp(a.ip, b.ip, sizeof a.ip) ? -ECONNREFUSED
+                                                                                                        : 0;
 }
 
 static void reset(int fd)
@@ -144,17 +147,14 @@ static void reset(int fd)
 /* The attempt has an end: 0 won, else it failed. */
 static void ended(struct race *race, uint32_t i, int why)
 {
-    if (!why && race->type == SOCK_STREAM && is_self(race->fd[i])) {
-        reset(race->fd[i]);
-        race->fd[i] = -1;
-        why = -ECONNREFUSED;
-    }
+    if (!why)
+        why = meet(race->fd[i]);
     if (!why) {
         skt_eyeballs_won(&race->e, i);
         return;
     }
     if (race->fd[i] >= 0)
-        close(race->fd[i]);
+        reset(race->fd[i]);
     skt_eyeballs_failed(&race->e, skt_now(), i, why);
 }
 

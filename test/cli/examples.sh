@@ -246,3 +246,32 @@ while True:
     exits 1 "$EXAMPLES/hello_client" "tls:localhost:$port" hi # nobody vouches for it
     says 'TLS' err
 fi
+
+# ---- every system call fails in turn: no signal, no hang, an error told ----
+# strace -D: the child is the program and not its tracer, which would not let itself be ended.
+command -v strace >/dev/null && strace -qq -o /dev/null true 2>/dev/null || exit 0
+ours survivor hello_server
+for call in socket connect ppoll getsockopt epoll_create1 sendmsg recvfrom shutdown; do
+    for error in ENOMEM EINTR EMFILE; do
+        for nth in 1 2; do
+            timeout 20 strace -D -qq -o /dev/null -e "inject=$call:error=$error:when=$nth" \
+                "$EXAMPLES/hello_client" "127.0.0.1:$port" >out 2>err
+            case $? in
+            0) is 'Hello from server' "$(cat out)" ;;
+            1) grep -q "127.0.0.1:$port: ." err || fail "$call $error $nth: no reason: $(cat err)" ;;
+            *) fail "$call $error $nth: neither success nor failure: $(cat out err)" ;;
+            esac
+        done
+    done
+done
+for error in ENOMEM EINTR EMFILE ECONNABORTED EPERM; do # a server goes on
+    free_port
+    spawn "faulty.$error" strace -D -qq -o /dev/null -e "inject=accept4:error=$error:when=1..3" \
+        "$EXAMPLES/hello_server" "127.0.0.1:$port"
+    wait_port "$port"
+    answered=0
+    for _ in 1 2 3 4 5; do
+        [ "$("$EXAMPLES/hello_client" "127.0.0.1:$port" 2>/dev/null)" = 'Hello from server' ] && answered=$((answered + 1))
+    done
+    [ $answered -ge 2 ] || fail "accept4 $error: only $answered of 5 clients were served"
+done
