@@ -28,7 +28,9 @@
  *         .examples = SKT_EXAMPLES({ "sockit ping -c 1 localhost:7", "one probe" }), .see_also = "scan" };
  *
  * Every verb has --json, --quiet/-q, --verbose/-v, --pcap, --color, --log and --help/-h without asking; a verb's own
- * row with the same name or letter wins. Names of two words ("chat serve") are fine. */
+ * row with the same name or letter wins. Names of two words ("chat serve") are fine.
+ *
+ * A cli has no lock: threads of a verb take turns with it. SIGPIPE is ignored; who starts a command gives it back. */
 struct skt_cli;
 
 struct skt_example {

@@ -199,6 +199,16 @@ static int unknown_section(const struct reading *f, const char *section)
         near.best ? near.best : "*");
 }
 
+/* "~/x" of a file is below the home directory, as it would be in a shell. */
+static const char *below_home(const struct skt_opt *opt, const char *value, char *path, size_t size)
+{
+    const char *home = getenv("HOME");
+
+    if (opt->kind != SKT_KIND_PATH || strncmp(value, "~/", 2) != 0 || !home)
+        return value;
+    return snprintf(path, size, "%s%s", home, value + 1) < (int)size ? path : value;
+}
+
 /* inih's handler: 1 goes on. */
 static int on_key(void *to, const char *section, const char *key, const char *value)
 {
@@ -207,7 +217,7 @@ static int on_key(void *to, const char *section, const char *key, const char *va
     struct skt_source source = { .layer = f->any ? f->layer + 1 : f->layer, .line = f->line, .where = f->path };
     bool mine = !strcmp(section, f->any ? "*" : p->cli->verb->name);
     uint32_t i = skt_parse_find(p, key, strlen(key));
-    char place[4300];
+    char place[4300], full[4096];
 
     if (f->result)
         return 0;
@@ -215,6 +225,7 @@ static int on_key(void *to, const char *section, const char *key, const char *va
         f->result = unknown_section(f, section);
     else if (mine && i != UINT32_MAX && can_be_set(skt_parse_row(p, i))) {
         (void)snprintf(place, sizeof place, "%s:%u: %s", f->path, f->line, key);
+        value = below_home(skt_parse_row(p, i), value, full, sizeof full);
         f->result = skt_parse_set(p, i, value, &source, place);
     } else if (mine && !(f->any && known_elsewhere(p->cli, key))) {
         f->result = unknown_key(f, key);

@@ -37,6 +37,8 @@ mkdir -p "$XDG_CONFIG_HOME/sockit"
 conf=$XDG_CONFIG_HOME/sockit/config
 exits 0 "$SOCKIT" config --path
 says "^$conf  \(not there\)" out
+exits 0 "$SOCKIT" config --path --json
+says '^\{"from":"user","path":"'"$conf"'","there":false\}$' out
 printf '[*]\ncolor = never\n[help]\n  all = yes\n' >"$conf"
 exits 0 "$SOCKIT" config --path
 says "^$conf$" out
@@ -83,6 +85,11 @@ exits 0 "$SOCKIT" help exit-codes
 says '^ *2  usage ' out
 exits 0 "$SOCKIT" help exit-codes --json
 says '^\{"code":130,"name":"interrupted",' out
+exits 0 "$SOCKIT" help help --json
+says '^\{"verb":"help",.*\}$' out
+exits 0 "$SOCKIT" help chat
+says '^  chat serve ' out
+exits 2 "$SOCKIT" help hepl
 exits 0 "$SOCKIT" help --json
 cp out all.json
 if command -v python3 >/dev/null; then

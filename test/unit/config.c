@@ -168,6 +168,19 @@ static void a_file_that_cannot_be_read_is_told_and_left_out(void **state)
     assert_non_null(strstr(said_text, "warning: cannot read"));
 }
 
+static void a_path_may_begin_at_home(void **state)
+{
+    setenv("HOME", "/h", 1);
+    assert_int_equal(parse("[try]\nfile = ~/x y\nname = ~/n\n", NULL, "here"), 0);
+    assert_string_equal(got.file, "/h/x y");
+    assert_string_equal(got.name, "~/n"); /* no path */
+    assert_int_equal(parse("[try]\nfile = ~joe/x\n", NULL, "here"), 0);
+    assert_string_equal(got.file, "~joe/x");
+    unsetenv("HOME");
+    assert_int_equal(parse("[try]\nfile = ~/x\n", NULL, "here"), 0);
+    assert_string_equal(got.file, "~/x");
+}
+
 static void the_user_has_one_file(void **state)
 {
     char home[64] = "/h", xdg[64] = "/x";
@@ -213,7 +226,7 @@ int main(void)
         T(a_list_is_of_one_place), T(a_name_of_two_words_has_its_section_and_variable),
         T(what_is_wrong_is_named_with_file_and_line), T(a_key_for_all_need_not_be_of_this_verb),
         T(giant_lines_and_files_are_refused), T(a_line_of_the_longest_length_is_read),
-        T(a_file_that_cannot_be_read_is_told_and_left_out), T(the_user_has_one_file) };
+        T(a_file_that_cannot_be_read_is_told_and_left_out), T(a_path_may_begin_at_home), T(the_user_has_one_file) };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
