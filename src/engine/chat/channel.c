@@ -48,6 +48,7 @@ void skt_chat_channel_free(struct channel *ch)
     skt_buf_put(ch->topic);
     skt_buf_put(ch->topic_by);
     skt_buf_put(ch->key);
+    free(ch->ban);
     free(ch->members);
     free(ch);
 }
@@ -403,9 +404,12 @@ static bool kick_one(struct skt_chat *c, struct user *u, struct channel *ch, str
 {
     struct user *who = skt_chat_nick(c, nick);
 
-    if (!who || !place_of(who, ch)) {
-        skt_chat_num(
-            c, u, 441, "%.*s %.*s :They aren't on that channel", S(cut_to(nick, NICK_MAX)), S(channel_name(ch)));
+    if (!who) {
+        skt_chat_num(c, u, 401, "%.*s :No such nick", S(cut_to(nick, NICK_MAX)));
+        return true;
+    }
+    if (!place_of(who, ch)) {
+        skt_chat_num(c, u, 441, "%.*s %.*s :They aren't on that channel", S(user_nick(who)), S(channel_name(ch)));
         return true;
     }
     why = cut_to(skt_len(why) ? why : user_nick(u), REASON_MAX);

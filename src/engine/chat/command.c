@@ -25,7 +25,7 @@ static const struct command {
     { "USER", skt_chat_do_user, 4, .early = true }, { "PASS", skt_chat_pass, 1, .early = true },
     { "CAP", skt_chat_cap, 1, .early = true }, { "TOPIC", skt_chat_topic, 1, .join = 1 }, { "MODE", skt_chat_mode, 1 },
     { "NAMES", skt_chat_do_names, 0 }, { "LIST", skt_chat_list, 0 }, { "WHO", skt_chat_who, 0 },
-    { "WHOIS", skt_chat_whois, 1 }, { "WHOWAS", skt_chat_whowas, 1 }, { "AWAY", skt_chat_away, 0 },
+    { "WHOIS", skt_chat_whois, 0 }, { "WHOWAS", skt_chat_whowas, 1 }, { "AWAY", skt_chat_away, 0 },
     { "KICK", skt_chat_kick, 2, .join = 2 }, { "INVITE", skt_chat_invite, 2 }, { "ISON", skt_chat_ison, 1 },
     { "USERHOST", skt_chat_userhost, 1 }, { "SETNAME", skt_chat_setname, 1 }, { "LUSERS", skt_chat_lusers, 0 },
     { "MOTD", skt_chat_motd, 0 }, { "VERSION", skt_chat_version, 0 }, { "TIME", skt_chat_time, 0 },
@@ -231,14 +231,16 @@ void skt_chat_do_user(struct skt_chat *c, struct user *u, const struct skt_irc *
         skt_chat_num(c, u, 462, ":You may not reregister");
         return;
     }
-    if (skt_len(m->param[3])) {
-        real = skt_chat_text(m->param[3], REAL_MAX);
-        if (!real) {
-            skt_chat_doom(c, u);
-            return;
-        }
-        u->real = real;
+    if (!skt_len(m->param[0]) || !skt_len(m->param[3])) {
+        skt_chat_num(c, u, 461, "USER :Not enough parameters");
+        return;
     }
+    real = skt_chat_text(m->param[3], REAL_MAX);
+    if (!real) {
+        skt_chat_doom(c, u);
+        return;
+    }
+    u->real = real;
     skt_chat_take_user(u, m->param[0]);
     u->has_user = true;
     skt_chat_try_register(c, u, false);
@@ -247,7 +249,10 @@ void skt_chat_do_user(struct skt_chat *c, struct user *u, const struct skt_irc *
 
 void skt_chat_ping(struct skt_chat *c, struct user *u, const struct skt_irc *m)
 {
-    skt_chat_say(c, u, ":%s PONG %s :%.*s", c->name, c->name, S(m->param[0]));
+    if (!skt_len(m->param[0]))
+        skt_chat_num(c, u, 409, ":No origin specified");
+    else
+        skt_chat_say(c, u, ":%s PONG %s :%.*s", c->name, c->name, S(m->param[0]));
 }
 
 void skt_chat_pong(struct skt_chat *c, struct user *u, const struct skt_irc *m) {} /* that it was heard is enough */

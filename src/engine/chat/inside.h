@@ -69,7 +69,7 @@ struct channel {
     struct skt_buf *topic_by; /* nick!user@host */
     struct skt_buf *key;
     int64_t topic_at, created; /* s since 1970 */
-    struct skt_buf *ban[BANS_MAX];
+    struct skt_buf **ban;      /* BANS_MAX places, from the first ban on */
     uint32_t bans;
     uint32_t name_n;
     uint8_t name[];

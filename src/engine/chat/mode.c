@@ -93,6 +93,17 @@ static struct skt_span whole_mask(struct skt_span mask, uint8_t *room, size_t n)
     return out.bad ? skt_span_of(NULL, 0) : skt_span_of(room, (size_t)(out.p - room));
 }
 
+/* False: no memory, and nothing happened. */
+static bool add_ban(struct channel *ch, struct skt_span mask)
+{
+    if (!ch->ban)
+        ch->ban = calloc(BANS_MAX, sizeof(struct skt_buf *));
+    if (!ch->ban || !(ch->ban[ch->bans] = skt_chat_text(mask, SKT_IRC_LINE)))
+        return false;
+    ch->bans++;
+    return true;
+}
+
 static void ban(struct wish *w)
 {
     uint8_t room[100];
@@ -113,10 +124,8 @@ static void ban(struct wish *w)
     } else if (ch->bans == BANS_MAX) {
         skt_chat_num(w->c, w->u, 478, "%.*s b :Channel ban list is full", S(channel_name(ch)));
         return;
-    } else if ((ch->ban[ch->bans] = skt_chat_text(mask, sizeof room))) {
-        ch->bans++;
-    } else {
-        return; /* no memory: not done, so not told */
+    } else if (!add_ban(ch, mask)) {
+        return; /* not done, so not told */
     }
     done(w, mask);
 }

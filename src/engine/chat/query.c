@@ -208,8 +208,12 @@ static void whois_one(struct skt_chat *c, struct user *u, struct skt_span nick)
 
 void skt_chat_whois(struct skt_chat *c, struct user *u, const struct skt_irc *m)
 {
-    struct skt_span nicks = m->n > 1 ? m->param[1] : m->param[0], list = nicks, nick;
+    struct skt_span nicks = m->n > 1 ? m->param[1] : skt_irc_param(m, 0), list = nicks, nick;
 
+    if (!skt_len(nicks)) {
+        skt_chat_num(c, u, 431, ":No nickname given");
+        return;
+    }
     for (int n = 0; skt_irc_item(&list, ',', &nick) && n < TARGETS_MAX; n++)
         whois_one(c, u, nick);
     skt_chat_num(c, u, 318, "%.*s :End of /WHOIS list", S(cut_to(nicks, 200)));
