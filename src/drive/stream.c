@@ -108,6 +108,22 @@ static void ended(struct skt_rt *rt, struct link *l)
     (void)keep_rest(l, NULL, (struct skt_span){ 0 });
 }
 
+/* Tells it, and again what it held only because its hands were full of what it wanted sent: that is done by then, and
+ * what comes of it goes out in the same write. False: the link is gone. */
+static bool offer(struct skt_rt *rt, struct link *l, struct skt_in *in)
+{
+    for (int i = 0; i < OFFERS_A_TURN; i++) {
+        const uint8_t *before = in->data.p;
+        in->hold = false;
+        tell(rt, l, in);
+        if (l->gone)
+            return false;
+        if (!in->hold || in->data.p == before || !skt_len(in->data))
+            break;
+    }
+    return true;
+}
+
 /* Bytes for the engine, in buf. */
 void stream_offer(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct skt_span bytes)
 {
@@ -115,8 +131,7 @@ void stream_offer(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct
     size_t before = skt_len(bytes);
 
     skt_buf_ref(buf); /* the engine may let go of the link, and with it of the rest */
-    tell(rt, l, &in);
-    if (!l->gone && keep_rest(l, buf, in.data))
+    if (offer(rt, l, &in) && keep_rest(l, buf, in.data))
         link_gone(rt, l, -ENOMEM);
     skt_buf_put(buf);
     if (l->gone)
