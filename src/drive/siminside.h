@@ -8,7 +8,8 @@
 #include "drive/tap.h"
 
 enum what { FREE, RESERVED, LISTENER, DGRAM, STREAM, OPENING };
-enum { NO_CONN = UINT32_MAX, ACKS = 8, UNREAD_MAX = 64 * 1024, FLUSH_AT = 64 * 1024 };
+#define NO_CONN UINT32_MAX
+enum { ACKS = 8, UNREAD_MAX = 64 * 1024, FLUSH_AT = 64 * 1024 };
 
 enum event_kind {
     EV_WAKE,
