@@ -209,6 +209,54 @@ s.sendto(b"in time: " + data, addr)'
 is 2 "$(grep -c 'No answer within 2 s' talk.out)"
 is 'Server response: in time: three' "$(grep -o 'Server response: .*' talk.out)"
 
+# ---- the scanner and the HTTP client ----
+served open '
+listeners = [socket.create_server(("127.0.0.1", 0)) for i in range(3)]
+print(listeners[0].getsockname()[1])
+print(*sorted(l.getsockname()[1] for l in listeners))
+time.sleep(60)'
+wait_for ' ' open.out
+for open in $(tail -n 1 open.out); do
+    exits 0 "$EXAMPLES/scan_ports" 127.0.0.1 "$open" "$open"
+    says "^Port $open is open$" out
+    says "^1 of 1 ports of 127.0.0.1 are open \([0-9.]+ s\) $open$" out
+done
+free_port
+exits 0 "$EXAMPLES/scan_ports" localhost "$port" "$port"
+says '^0 of 1 ports' out
+exits 2 "$EXAMPLES/scan_ports" localhost 5 70000
+exits 2 "$EXAMPLES/scan_ports" 'no host' 1 2
+
+served http '
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1])
+for head in b"HTTP/1.0 200 OK\r\nA: 1\r\nA: 2\r\n\r\n", b"HTTP/1.0 200", b"x" * 100000, b"A: 1\n" * 300:
+    conn = listener.accept()[0]
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += conn.recv(1024)
+    try:
+        conn.sendall(head + request + b"\xff\x00" + b"x" * 100000)
+    except OSError:
+        pass
+    conn.close()'
+exits 0 "$EXAMPLES/http_get" "http://localhost:$port/path?query=1#fragment"
+says '^HTTP/1.0 200 OK$' out
+is 2 "$(grep -c '^A: [12]$' out)"
+says '^GET /path\?query=1 HTTP/1.0' out
+says "^Host: localhost:$port" out
+says '\\xff\\x00x' out
+says '\(body of 100[0-9]* bytes\)' out
+exits 0 "$EXAMPLES/http_get" "http://localhost:$port?no=slash"
+says 'GET /\?no=slash HTTP/1.0$' out
+exits 1 "$EXAMPLES/http_get" "http://localhost:$port" # a line without end
+exits 1 "$EXAMPLES/http_get" "http://localhost:$port" # headers without end
+says 'too many headers' err
+for url in '' / http:// ftp://localhost/ 'http://localhost/a b' "http://localhost/$(printf '\r')"; do
+    exits 1 "$EXAMPLES/http_get" "$url"
+    says '^http_get http' err
+done
+
 # ---- other families, and TLS ----
 if [ -e /proc/net/if_inet6 ]; then
     free_port
