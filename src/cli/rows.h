@@ -2,9 +2,9 @@
 #include "cli/parse.h"
 
 /* rows: what help, manual page, completion and JSON make from the rows of a verb. Each is a fn for skt_cli_describe. */
-int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts); /* describe_to: struct skt_sink */
+int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts);                 /* describe_to: struct skt_sink */
 void skt_page_overview(struct skt_sink *sink, const struct skt_verb *const *verbs); /* sockit(1) */
-int skt_json_verb(struct skt_cli *cli, const struct skt_opt *opts); /* describe_to: struct skt_sink */
+int skt_json_verb(struct skt_cli *cli, const struct skt_opt *opts);                 /* describe_to: struct skt_sink */
 struct skt_json;
 void skt_json_value(struct skt_json *j, const char *key, const struct skt_opt *opt); /* in its JSON type */
 

@@ -194,3 +194,9 @@ exits 2 "$SOCKIT" --log log config nosuch
 says "Z config\[[0-9]+\] error: there is no verb 'nosuch'$" log
 exits 8 "$SOCKIT" --log nosuch/log config
 says 'nosuch/log: No such file' err
+
+# ---- start-up: what is heavy is loaded on need ----
+if command -v readelf >/dev/null; then
+    readelf -d "$SOCKIT" >needed || fail "readelf"
+    ! grep -E 'NEEDED.*lib(ssl|crypto|cares|edit|seccomp|cap-ng|inih|sqlite)' needed || fail "linked to the program itself"
+fi
