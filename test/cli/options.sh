@@ -181,9 +181,13 @@ is 8 "$status"
 says 'stdout: Bad file descriptor' err
 "$SOCKIT" config >&- 2>err || fail "nothing was written, and yet an error"
 {
+    until_true 10 test -e closed
     "$SOCKIT" help --json 2>err && status=0 || status=$?
     echo "$status" >status
-} | true
+} | {
+    exec <&-
+    : >closed
+}
 until_true 10 test -s status
 is 8 "$(cat status)" # the reader is gone: no signal, no talk
 silent err
