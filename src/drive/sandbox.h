@@ -4,13 +4,15 @@
 /* sandbox: after start a program gives up what it does not need: no_new_privs, empty capability sets, Landlock for
  * files, an allow-list of system calls that kills. Irrevocable, for this thread and those it starts later. The plug-in
  * sockit-sandbox.so does it (libseccomp, libcap-ng); each part that this kernel lacks is left out. */
-enum { SKT_SANDBOX_DIRS = 4 };
+enum { SKT_SANDBOX_FILES = 16 };
 
 struct skt_sandbox_conf {
-    bool exec;                           /* commands will be started: then no system call filter and no Landlock, as
-                                          * they would bind the commands; the rest stays */
-    const char *read[SKT_SANDBOX_DIRS];  /* directories or files that may still be read; NULL: none */
-    const char *write[SKT_SANDBOX_DIRS]; /* the same, to be read, written, and files made in them */
+    bool exec;                             /* commands will be started: then no system call filter and no Landlock, as
+                                           * they would bind the commands; the rest stays */
+    bool low_ports;                        /* ports below 1024 may still be bound, if they might before */
+    const char *read[SKT_SANDBOX_FILES];   /* directories or files that may still be read; NULL: skipped, as in all */
+    const char *write[SKT_SANDBOX_FILES];  /* the same, to be read, written, and files made in them */
+    const char *remove[SKT_SANDBOX_FILES]; /* files that may be removed, as may their neighbours: Unix sockets */
 };
 
 enum skt_sandbox_part { /* bits, of what skt_sandbox_parts gives */
@@ -20,8 +22,8 @@ enum skt_sandbox_part { /* bits, of what skt_sandbox_parts gives */
     SKT_SANDBOX_SECCOMP = 8,
 };
 
-/* What resolvers and TLS read late (/etc/hosts, /etc/resolv.conf, certificates named in conf) is for the caller to list;
- * the resolver's own files are always readable. 0; -ENOSYS: the module is not installed; -errno. */
+/* What is read late must be listed (certificates that a signal reads anew); the resolver's own files and the system's
+ * authorities are always readable. 0; -ENOSYS: the module is not installed; -errno. */
 int skt_sandbox(const struct skt_sandbox_conf *conf);
 unsigned skt_sandbox_parts(void); /* which took effect, for -v and doctor */
 

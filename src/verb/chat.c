@@ -195,7 +195,7 @@ static int open_all(struct hall *h)
         return r;
     if (h->where_tls && (r = listen_on(h, engine, h->where_tls, &h->listen_tls)))
         return r;
-    return live_shut_in(&h->live, false, NULL, NULL);
+    return live_shut_in(&h->live, &(struct live_need){ .listen = { (const char *[]){ h->where, h->where_tls }, 2 } });
 }
 
 static int run(struct hall *h)

@@ -28,7 +28,7 @@ static int talk(struct live *live, struct connect *c)
         r = skt_cli_fail_why(live->cli, SKT_PHASE_USAGE, r, skt_rt_why(live->rt, link));
     } else {
         pipe_expect(pipe, link);
-        r = live_shut_in(live, false, NULL, NULL);
+        r = live_shut_in(live, &(struct live_need){ .peer = c->where, .source = c->conf.source });
     }
     if (!r)
         r = pipe_run(pipe, 0);

@@ -20,7 +20,7 @@ static int wait_and_talk(struct live *live, struct pipe_options *o, struct skt_l
     if (!r && !skt_rt_local(live->rt, link, &at) && at.family != SKT_LOCAL)
         skt_cli_say(live->cli, "listening on %s%s", live_addr(&at), o->udp ? " (UDP)" : conf->tls ? " (TLS)" : "");
     if (!r)
-        r = live_shut_in(live, false, NULL, NULL);
+        r = live_shut_in(live, &(struct live_need){ .listen = { &where, 1 } });
     if (!r)
         r = pipe_run(pipe, link);
     skt_rt_free(live->rt); /* before the engine that it drives */

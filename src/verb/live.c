@@ -2,10 +2,13 @@
 #include "verb/live.h"
 
 #include "base/text.h"
+#include "drive/plug.h"
 #include "drive/sandbox.h"
 #include "drive/tap.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,8 +119,10 @@ int live_tls(struct live *live, const struct live_tls *o, bool server)
     if (server && !o->cert)
         return skt_cli_usage(live->cli, "--tls of a server needs --cert FILE");
     r = skt_tls_new(&conf, &live->tls, &why);
-    if (!r)
+    if (!r) {
+        live->tls_files = o;
         return 0;
+    }
     *why.p = 0;
     return skt_cli_fail_why(live->cli, SKT_PHASE_TLS, r, text);
 }
@@ -162,20 +167,83 @@ int live_step(struct live *live)
     return r;
 }
 
-int live_shut_in(struct live *live, bool exec, const char *read_dir, const char *write_dir)
+/* The directory of a file, for a file that takes its place is another one. */
+static void allow_dir(struct live *live, struct skt_sandbox_conf *conf, const char *file)
 {
-    struct skt_sandbox_conf conf = { .exec = exec, .read = { read_dir }, .write = { write_dir } };
+    char dir[PATH_MAX];
+    size_t i = 0;
+
+    if (!file || snprintf(dir, sizeof dir, "%s", file) >= (int)sizeof dir)
+        return;
+    while (i < SKT_SANDBOX_FILES && conf->read[i])
+        i++;
+    if (i < SKT_SANDBOX_FILES)
+        conf->read[i] = skt_cli_keep(live->cli, dirname(dir));
+}
+
+/* Certificates that are renewed are often symbolic links that change: both ends are allowed. */
+static void allow_tls(struct live *live, struct skt_sandbox_conf *conf)
+{
+    const struct live_tls *o = live->tls_files;
+    const char *const files[] = { o->cert, o->key, o->cacert };
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char real[PATH_MAX];
+        allow_dir(live, conf, files[i]);
+        if (files[i] && realpath(files[i], real) && strcmp(real, files[i]))
+            allow_dir(live, conf, real);
+    }
+}
+
+/* Commands need all that they need; a name needs its module, before no code can be loaded any more. */
+static void allow_peer(struct skt_sandbox_conf *conf, const struct live_need *need)
+{
+    struct skt_endpoint e;
+    struct skt_addr addr;
+
+    if (!need->peer || skt_endpoint_parse(need->peer, &e, NULL))
+        return; /* nonsense is told when it is opened */
+    conf->exec = e.scheme == SKT_EXEC;
+    conf->low_ports = need->source != NULL;
+    if ((e.scheme == SKT_TCP || e.scheme == SKT_TLS || e.scheme == SKT_UDP) && skt_addr_parse(e.host, &addr))
+        (void)skt_plug("dns"); /* the resolver says it when there is none */
+}
+
+static void allow_listeners(struct live *live, struct skt_sandbox_conf *conf, const struct live_need *need)
+{
+    struct skt_endpoint e;
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < need->listen.n && n < SKT_SANDBOX_FILES; i++) {
+        if (!need->listen.at[i] || skt_endpoint_parse(need->listen.at[i], &e, NULL))
+            continue;
+        if ((e.scheme == SKT_UNIX || e.scheme == SKT_UNIXGRAM) && *e.path != '@')
+            conf->remove[n++] = skt_cli_keep(live->cli, e.path);
+    }
+}
+
+int live_shut_in(struct live *live, const struct live_need *need)
+{
+    struct skt_sandbox_conf conf = { 0 };
     const char *off = getenv("SOCKIT_SANDBOX");
     int r;
 
     if (off && !strcmp(off, "off"))
         return 0;
+    allow_peer(&conf, need);
+    allow_listeners(live, &conf, need);
+    if (live->tls_files)
+        allow_tls(live, &conf);
     r = skt_sandbox(&conf);
     if (r == -ENOSYS) {
         skt_cli_debug(live->cli, 1, "no sandbox: the module is not installed");
         return 0;
     }
-    return r ? skt_cli_fail(live->cli, SKT_PHASE_ANY, r, "sandbox") : 0;
+    if (r)
+        return skt_cli_fail(live->cli, SKT_PHASE_ANY, r, "sandbox");
+    skt_cli_debug(live->cli, 1, "sandbox: no rights%s%s", skt_sandbox_parts() & SKT_SANDBOX_LANDLOCK ? ", files" : "",
+        skt_sandbox_parts() & SKT_SANDBOX_SECCOMP ? ", system calls" : "");
+    return 0;
 }
 
 const char *live_where(struct skt_cli *cli, const char *scheme, const char *host, const char *port)

@@ -34,11 +34,12 @@ struct live {
     struct skt_rt *rt;
     struct skt_tap *tap;
     struct skt_tls *tls;
+    const struct live_tls *tls_files; /* that a SIGHUP reads anew; NULL: none */
 };
 
 /* conf may be NULL. max_links 0: as many as this process may open. 0, or an exit code, said already. */
 int live_open(struct live *live, struct skt_cli *cli, const struct skt_rt_conf *conf);
-/* TLS from the options; none when they do not ask for it. */
+/* TLS from the options, which must outlive it; none when they do not ask for it. */
 int live_tls(struct live *live, const struct live_tls *options, bool server);
 /* Closes; the last word on --pcap. `code` unless that failed. */
 int live_close(struct live *live, int code);
@@ -49,9 +50,15 @@ bool live_interrupted(void);
 /* Other runtimes to stop at a signal: those of -j. */
 void live_also_stop(struct skt_rt *rt);
 
-/* All that is to be opened is open: now give up everything else. exec: children are still to be started.
- * write_dir, read_dir: directories that stay usable, or NULL. */
-int live_shut_in(struct live *live, bool exec, const char *read_dir, const char *write_dir);
+/* What is still to be done after the sandbox is closed. */
+struct live_need {
+    struct skt_strs listen; /* where Unix sockets of ours are: removed at the end */
+    const char *peer;       /* where we will connect to: a name to resolve, a command to run; NULL: nowhere */
+    const char *source;     /* and from where; NULL: anywhere */
+};
+/* All that is to be opened is open, threads are not started: now give up everything else. SOCKIT_SANDBOX=off: nothing,
+ * for tools that look into a process. 0 or an exit code, said already. */
+int live_shut_in(struct live *live, const struct live_need *need);
 
 /* "HOST PORT" or "[HOST:]PORT" as one endpoint text, with "udp:", "unix:" put in front. NULL: out of memory. */
 const char *live_where(struct skt_cli *cli, const char *scheme, const char *host, const char *port);

@@ -284,18 +284,23 @@ static int first_main(struct server *s)
     return r;
 }
 
-static int start_threads(struct server *s)
+static int open_workers(struct server *s)
 {
-    for (uint32_t i = 1; i < s->threads; i++) {
-        struct worker *w = &s->workers[i];
-        int r = skt_rt_new(&s->rt, &w->rt);
+    int r = worker_open(&s->workers[0]);
 
-        if (r)
+    for (uint32_t i = 1; i < s->threads && !r; i++) {
+        struct worker *w = &s->workers[i];
+
+        if ((r = skt_rt_new(&s->rt, &w->rt)))
             return skt_cli_fail(s->cli, SKT_PHASE_ANY, r, "runtime");
         live_also_stop(w->rt);
-        if ((r = worker_open(w)))
-            return r;
+        r = worker_open(w);
     }
+    return r;
+}
+
+static int start_threads(struct server *s)
+{
     for (uint32_t i = 1; i < s->threads; i++) {
         int r = pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]);
         if (r)
@@ -317,6 +322,7 @@ static void stop_threads(struct server *s)
 
 static int run(struct server *s)
 {
+    const struct live_need need = { .listen = s->where, .peer = s->to ? s->to : s->exec };
     int r;
 
     if ((r = live_tls(&s->live, &s->tls, true)))
@@ -324,19 +330,17 @@ static int run(struct server *s)
     s->listen.tls = s->live.tls;
     s->workers[0].rt = s->live.rt;
     s->rt.tap = s->live.tap;
-    if ((r = worker_open(&s->workers[0])))
+    if ((r = open_workers(s)) || (r = live_shut_in(&s->live, &need)))
         return r;
-    if (s->threads == 1 && (r = live_shut_in(&s->live, s->exec != NULL, NULL, NULL)))
-        return r;
-    if (s->threads > 1 && (r = start_threads(s)))
-        return r;
-    r = first_main(s);
+    r = start_threads(s);
+    if (!r)
+        r = first_main(s);
     stop_threads(s);
     if (s->stats_every || s->cli->verbose)
         stats(s);
     if (r == -EINTR)
         return 0; /* a server that is told to end has done its work */
-    return r < 0 ? skt_cli_fail(s->cli, SKT_PHASE_TALK, r, "runtime") : 0;
+    return r < 0 ? skt_cli_fail(s->cli, SKT_PHASE_TALK, r, "runtime") : r;
 }
 
 static void close_workers(struct server *s)
