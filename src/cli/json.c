@@ -30,6 +30,13 @@ static void put_piece(struct skt_sink *sink, struct skt_span piece)
 
 static void put_string(struct skt_sink *sink, struct skt_span text)
 {
+    if (skt_len(text) <= PIECE) { /* nearly always */
+        struct skt_room room = skt_sink_room(sink, 6 * skt_len(text) + 2);
+
+        skt_put_json_str(&room, text);
+        skt_sink_took(sink, room);
+        return;
+    }
     skt_sink_str(sink, "\"");
     while (skt_len(text)) {
         struct skt_span piece = { .p = text.p, .end = skt_len(text) > PIECE ? text.p + PIECE : text.end };
@@ -42,17 +49,21 @@ static void put_string(struct skt_sink *sink, struct skt_span text)
     skt_sink_str(sink, "\"");
 }
 
-/* What stands before a value: the comma, and in an object the name. */
+/* What stands before a value: the comma, and in an object the name, which is ours and needs no escape. */
 static void before(struct skt_json *j, const char *key)
 {
+    struct skt_room room = skt_sink_room(j->sink, (key ? strlen(key) : 0) + 4);
+
     assert(j->depth && in_array(j) == !key);
     if (j->comma)
-        skt_sink_str(j->sink, ",");
+        skt_put_str(&room, ",");
     j->comma = true;
     if (key) {
-        put_string(j->sink, skt_span_str(key));
-        skt_sink_str(j->sink, ":");
+        skt_put_str(&room, "\"");
+        skt_put_str(&room, key);
+        skt_put_str(&room, "\":");
     }
+    skt_sink_took(j->sink, room);
 }
 
 static void enter(struct skt_json *j, bool array)

@@ -12,6 +12,7 @@ enum {
     SINK_FIRST = 64 * 1024,
     SINK_MAX = 1024 * 1024,       /* of one that writes */
     SINK_KEEP = 64 * 1024 * 1024, /* of one that only keeps */
+    FMT_FIRST = 256,              /* what a format is given at first */
 };
 
 void skt_sink_init(struct skt_sink *sink, int fd)
@@ -116,21 +117,23 @@ void skt_sink_str(struct skt_sink *sink, const char *text) { skt_sink_put(sink, 
 
 void skt_sink_fmt(struct skt_sink *sink, const char *fmt, ...)
 {
-    struct skt_room room;
-    va_list ap;
+    struct skt_room room = skt_sink_room(sink, FMT_FIRST);
+    va_list ap, again;
     int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    va_copy(again, ap);
+    n = vsnprintf((char *)room.p, skt_left(room), fmt, ap);
+    if (n > 0 && (size_t)n >= skt_left(room)) {
+        room = skt_sink_room(sink, (size_t)n + 1);
+        n = vsnprintf((char *)room.p, skt_left(room), fmt, again);
+    }
+    if (n > 0 && (size_t)n < skt_left(room)) {
+        room.p += n;
+        skt_sink_took(sink, room);
+    }
+    va_end(again);
     va_end(ap);
-    room = n < 0 ? skt_room_of(NULL, 0) : skt_sink_room(sink, (size_t)n + 1);
-    if (n < 0 || !skt_left(room))
-        return;
-    va_start(ap, fmt);
-    (void)vsnprintf((char *)room.p, skt_left(room), fmt, ap); /* fits: measured above */
-    va_end(ap);
-    room.p += n;
-    skt_sink_took(sink, room);
 }
 
 int skt_sink_flush(struct skt_sink *sink)

@@ -146,6 +146,22 @@ static void a_full_pipe_is_waited_for(void **state)
     close(ends[0]);
 }
 
+static void a_format_of_any_length_is_whole(void **state)
+{
+    struct skt_sink sink;
+
+    skt_sink_init(&sink, -1);
+    for (int n = 1; n < 600; n++)
+        skt_sink_fmt(&sink, "%0*d", n, 7);
+    skt_sink_fmt(&sink, "%0*d", 200000, 7);
+    assert_int_equal(sink.err, 0);
+    assert_int_equal(sink.n, 599 * 600 / 2 + 200000);
+    for (size_t i = 0, n = 1; n < 600; i += n++) /* each ends in its 7 */
+        assert_int_equal(sink.bytes[i + n - 1], '7');
+    assert_int_equal(sink.bytes[sink.n - 1], '7');
+    skt_sink_done(&sink);
+}
+
 static void a_sink_without_descriptor_keeps_all(void **state)
 {
     struct skt_sink sink;
@@ -163,4 +179,4 @@ static void a_sink_without_descriptor_keeps_all(void **state)
 RUN(T(nothing_is_written_before_it_must_be), T(whole_lines_leave_together), T(a_sink_by_line_writes_each_line),
     T(big_bytes_keep_their_place), T(a_full_disk_is_kept_until_asked),
     T(a_reader_that_went_away_is_an_error_and_no_signal), T(a_full_pipe_is_waited_for),
-    T(a_sink_without_descriptor_keeps_all))
+    T(a_format_of_any_length_is_whole), T(a_sink_without_descriptor_keeps_all))
