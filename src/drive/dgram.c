@@ -156,7 +156,7 @@ static bool receive(struct skt_rt *rt, struct link *l)
     n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
     if (n < 0) {
         if (d->connected && errno == ECONNREFUSED) { /* ICMP said so */
-            link_why(rt, l, "nobody listens there");
+            link_why_peer(rt, l, "talk to", "nobody listens there");
             link_gone(rt, l, -ECONNREFUSED);
         }
         return errno == EINTR;

@@ -142,6 +142,7 @@ int link_timer(struct skt_rt *rt, struct link *l); /* (re)arms from deadline and
 void link_hold(struct skt_rt *rt, struct link *l); /* offer again what it left, when its engine did something */
 void link_timers_due(struct skt_rt *rt);
 void link_why(struct skt_rt *rt, const struct link *l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void link_why_peer(struct skt_rt *rt, const struct link *l, const char *stage, const char *why);
 
 /* rt.c: engines */
 int rt_dns(struct skt_rt *rt);                                   /* the resolver, started when first needed */
@@ -186,6 +187,7 @@ void listener_free(struct extra *x);
 int open_start(struct skt_rt *rt, struct link *l, const char *where, const struct skt_open_conf *conf);
 void open_event(struct skt_rt *rt, struct link *l, uint32_t tag, unsigned events);
 void open_step(struct skt_rt *rt, struct link *l);
+void open_late(struct skt_rt *rt, struct link *l); /* its time is over: says in which stage */
 void open_free(struct skt_rt *rt, struct extra *x);
 void open_dns(struct skt_rt *rt);
 void children_add(struct skt_rt *rt, const struct link *l); /* the link of a command ends */

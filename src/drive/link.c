@@ -1,6 +1,7 @@
 /* link: the table of links: slots with generations, the lists of a turn, interest, timers, and the end of a link. */
 #include "drive/inside.h"
 
+#include "base/text.h"
 #include "drive/dns.h"
 #include "drive/tap.h"
 #include "drive/tls.h"
@@ -221,11 +222,14 @@ static void expired(struct skt_rt *rt, struct link *l)
     }
     if (l->what == STREAM && !(l->x && l->x->deadline))
         rt->stats.dropped_idle++;
-    link_why(rt, l, "%s",
-        l->what == OPENING      ? "no connection in time"
-        : l->x && l->x->proxy   ? "no PROXY header in time"
-        : l->x && l->x->shaking ? "no TLS handshake in time"
-                                : "silent for too long");
+    if (l->what == OPENING)
+        open_late(rt, l);
+    else if (l->x && l->x->proxy)
+        link_why_peer(rt, l, "talk to", "no PROXY header in time");
+    else if (l->x && l->x->shaking)
+        link_why_peer(rt, l, "TLS with", "no handshake in time");
+    else
+        link_why_peer(rt, l, "talk to", "silent for too long");
     link_gone(rt, l, -ETIMEDOUT);
 }
 
@@ -256,6 +260,20 @@ void link_why(struct skt_rt *rt, const struct link *l, const char *fmt, ...)
     vsnprintf(rt->why_of, sizeof rt->why_of, fmt, ap);
     va_end(ap);
     rt->why_link = link_id(l);
+}
+
+/* Of a stream, by its peer: an error is told with its stage and whose it is. */
+void link_why_peer(struct skt_rt *rt, const struct link *l, const char *stage, const char *why)
+{
+    struct skt_addr peer;
+    char text[80] = "the peer";
+    struct skt_room room = skt_room_of(text, sizeof text - 1);
+
+    if (!skt_rt_peer(rt, link_id(l), &peer) && peer.family != SKT_LOCAL) {
+        skt_put_addr(&room, &peer);
+        *room.p = 0;
+    }
+    link_why(rt, l, "%s %s: %s", stage, text, why);
 }
 
 void link_gone(struct skt_rt *rt, struct link *l, int why)

@@ -217,6 +217,21 @@ static void all_failed(struct skt_rt *rt, struct link *l)
     fail(rt, l, "connect", o->eyes.n ? text : o->to.host, why, NULL);
 }
 
+void open_late(struct skt_rt *rt, struct link *l)
+{
+    const struct opening *o = l->x->opening;
+    char text[80];
+    struct skt_room room = skt_room_of(text, sizeof text - 1);
+
+    if (o->step != TRY) {
+        link_why(rt, l, "resolve %s: no answer in time", o->to.host);
+        return;
+    }
+    skt_put_addr(&room, &o->eyes.addr[0]);
+    *room.p = 0;
+    link_why(rt, l, "connect %s: no answer in time", text);
+}
+
 /* Starts what is due; the first of them all may win at once. */
 static void try_more(struct skt_rt *rt, struct link *l)
 {

@@ -21,7 +21,7 @@ static void failed(struct skt_rt *rt, struct link *l, int why)
 
     if (!l->x->cipher.bytes && skt_tls_send(l->x->tls, &room))
         (void)!send(l->fd, alert, (size_t)(room.p - alert), MSG_DONTWAIT | MSG_NOSIGNAL);
-    link_why(rt, l, "TLS: %s", skt_tls_why(l->x->tls));
+    link_why_peer(rt, l, "TLS with", skt_tls_why(l->x->tls));
     link_gone(rt, l, why);
 }
 
