@@ -195,7 +195,7 @@ static int finish_stdout(struct skt_cli *cli)
 {
     int r = skt_sink_flush(&cli->out);
 
-    if (r == 0 && close(1) < 0 && errno != EINTR)
+    if (r == 0 && close(1) < 0 && errno != EINTR && errno != EBADF) /* EBADF: a runtime took it, and closed it */
         r = -errno;
     if (r == -EPIPE)
         return SKT_EXIT_LOCAL;

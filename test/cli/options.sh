@@ -121,6 +121,23 @@ for verb in '' $verbs; do
     fi
 done
 
+# Every example is a command line that its verb understands.
+if command -v python3 >/dev/null; then
+    python3 -c 'import json
+for line in open("all.json"):
+    for e in json.loads(line)["examples"]:
+        print(e["command"])' >examples
+    mkdir -p "$HOME/.zfunc" "$HOME/.config/fish/completions"
+    : >file
+    sockit() { "$SOCKIT" "$@" --help; } # reads all options, then does nothing
+    while read -r example; do
+        case $example in
+        'sockit '*) (eval "$example") >out 2>err </dev/null || fail "the example '$example': $(cat err)" ;;
+        esac
+    done <examples
+    [ "$(wc -l <examples)" -ge 10 ] || fail "where are the examples?"
+fi
+
 exits 0 "$SOCKIT" completion bash
 cp out c.bash
 if command -v bash >/dev/null; then
