@@ -16,12 +16,13 @@ static bool through_here(const struct skt_relay *r) { return r->conf.watch || r-
 
 static void close_side(struct skt_relay *r, struct pair *p, bool side, int why)
 {
-    if (!p->side[side].link)
+    if (!p->side[side].link || p->side[side].closing)
         return;
     if (is_local(r, p, side) && r->conf.keep) {
         relay_side_drop(r, p, side);
         r->local_pair = 0;
     } else {
+        p->side[side].closing = true;
         (void)skt_outbox_close(&r->box, p->side[side].link, why);
     }
 }
@@ -30,7 +31,7 @@ static void tell_end(struct skt_relay *r, struct pair *p, bool side)
 {
     struct side *s = &p->side[side];
 
-    if (s->told || !s->link)
+    if (s->told || !s->link || s->closing)
         return;
     s->told = true;
     if (!(is_local(r, p, side) && r->conf.keep))
@@ -58,6 +59,8 @@ static void lead(struct skt_relay *r, struct pair *p, bool from)
     struct side *s = &p->side[from], *o = &p->side[!from];
 
     s->filled = p->since;
+    if (s->closing || o->closing)
+        return;
     if (through_here(r) || s->ended || (is_local(r, p, from) && r->conf.say_only))
         return;
     s->moving = skt_outbox_move(&r->box, o->link, s->link, UINT32_MAX);
@@ -130,6 +133,8 @@ static bool pass(struct skt_relay *r, struct pair *p, bool from, struct skt_slic
 {
     if (!s.buf)
         return false;
+    if (p->side[!from].closing)
+        return true; /* it has ended: what still comes for it is lost, as it would be in its socket */
     watch(r, p, from, skt_span_of(s.buf->data + s.at, s.len), s.buf);
     return skt_outbox_to(&r->box, p->side[!from].link, s);
 }
@@ -275,7 +280,7 @@ void pair_recv(struct skt_relay *r, struct pair *p, bool side, skt_time now, str
 
 void pair_say(struct skt_relay *r, struct pair *p)
 {
-    if (!p->side[NEAR].open || p->side[NEAR].full)
+    if (!p->side[NEAR].open || p->side[NEAR].full || p->side[NEAR].closing)
         return;
     if (r->say_len) {
         struct skt_span text = skt_span_of(r->say, r->say_len);

@@ -137,10 +137,11 @@ size_t relay_allowed(struct skt_relay *r, struct side *s, skt_time now, size_t n
     if (now - s->filled > SKT_SEC / 50)
         s->filled = now - SKT_SEC / 50;
     uint64_t tokens = (uint64_t)(now - s->filled) * r->conf.rate / SKT_SEC;
-    n = n < tokens ? n : (size_t)tokens;
-    s->filled += (skt_time)(n * SKT_SEC / r->conf.rate);
-    if (!n)
+    if (n > tokens) {
+        n = (size_t)tokens;
         relay_wake_at(r, now + SKT_SEC / 50 + (skt_time)(SKT_SEC / r->conf.rate));
+    }
+    s->filled += (skt_time)(n * SKT_SEC / r->conf.rate);
     return n;
 }
 

@@ -111,6 +111,7 @@ static void give_shared(struct skt_serve *s, struct peer *p, struct skt_buf *buf
 static size_t allowed(struct skt_serve *s, struct peer *p, skt_time now, size_t n)
 {
     uint64_t burst = s->conf.rate / 50 + 1, tokens;
+    bool late = false;
 
     if (!s->conf.rate)
         return n;
@@ -118,9 +119,12 @@ static size_t allowed(struct skt_serve *s, struct peer *p, skt_time now, size_t 
         p->filled = now - SKT_SEC / 50;
     tokens = (uint64_t)(now - p->filled) * s->conf.rate / SKT_SEC;
     tokens = tokens < burst ? tokens : burst;
-    n = n < tokens ? n : (size_t)tokens;
+    if (n > tokens) {
+        n = (size_t)tokens;
+        late = true;
+    }
     p->filled += (skt_time)(n * SKT_SEC / s->conf.rate);
-    if (!n && (s->wake == SKT_NEVER || now + SKT_SEC / 50 < s->wake))
+    if (late && (s->wake == SKT_NEVER || now + SKT_SEC / 50 < s->wake))
         s->wake = now + SKT_SEC / 50;
     return n;
 }
