@@ -40,14 +40,14 @@ static int fail(const char *text)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "localhost";
-    int first = argc > 2 ? atoi(argv[2]) : 1, open = 0, workers = 0;
+    int first = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1, open = 0, workers = 0;
     char where[300];
     struct skt_addr addr;
     pthread_t worker[WORKERS];
     skt_time start = skt_now();
     struct skt_err err;
 
-    last_port = argc > 3 ? atoi(argv[3]) : 1024;
+    last_port = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 1024;
     if (first < 1 || last_port < first || last_port >= PORTS)
         return fail("scan_ports [HOST [FIRST [LAST]]]: ports are 1 to 65535, the first is not above the last");
     snprintf(where, sizeof where, strchr(name, ':') ? "[%s]:0" : "%s:0", name);

@@ -85,7 +85,7 @@ static const char *too_late(enum skt_stage stage)
 }
 
 /* What to do about it, where that is more than the system's words. */
-static const char *reason_of(enum skt_stage stage, int why)
+static const char *reason_of(enum skt_stage stage, int why, const struct skt_addr *at)
 {
     switch (why) {
     case -ETIMEDOUT: return too_late(stage);
@@ -96,7 +96,7 @@ static const char *reason_of(enum skt_stage stage, int why)
     case -EADDRINUSE: return "address in use: another program has it (or choose port 0)";
     case -EADDRNOTAVAIL: return "this machine has no such address";
     case -EACCES:
-        return stage == SKT_AT_BIND ? "not permitted: ports below 1024 need CAP_NET_BIND_SERVICE" : "not permitted";
+        return stage == SKT_AT_BIND && at ? "needs CAP_NET_BIND_SERVICE (or choose a port >= 1024)" : "not permitted";
     case -EMFILE: return "no descriptor left (see ulimit -n)";
     case -EMSGSIZE: return "message too long";
     case -ENOSYS: return "its plug-in is not installed";
@@ -135,7 +135,7 @@ int net_err(struct skt_err *err, enum skt_stage stage, int why, const struct skt
     out = skt_room_of(err->text, sizeof err->text - 1);
     put_cut(&out, what);
     put_cut(&out, ": ");
-    put_cut(&out, reason ? reason : reason_of(stage, why));
+    put_cut(&out, reason ? reason : reason_of(stage, why, peer));
     *out.p = 0;
     return why;
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "drive/dns.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -38,7 +39,7 @@ static int fail(const struct binding *b, enum skt_stage stage, int why, const st
 static int address(const struct binding *b, struct skt_addr *ret_addr)
 {
     bool all = !strcmp(b->to.host, "*");
-    struct skt_dns_answer answer;
+    struct skt_dns_answer answer = { 0 };
     uint32_t i = 0;
     int r;
 
@@ -79,7 +80,7 @@ static int socket_for(const struct binding *b, const struct skt_addr *at)
 
 static int bind_inet(const struct binding *b, int *ret_fd)
 {
-    struct skt_addr at;
+    struct skt_addr at = { 0 };
     struct sock_name name;
     int r = address(b, &at), fd;
 
@@ -169,11 +170,16 @@ static int bind_any(const struct binding *b, struct skt_sock **ret_sock)
         r = fail(b, SKT_AT_LISTEN, -errno, NULL);
     else if ((r = net_new(fd, ret_sock)))
         fail(b, SKT_AT_LIMIT, r, NULL);
-    if (r)
+    if (r) {
+        if (name.len) /* an abstract one has no file: nothing happens */
+            (void)unlink(((const struct sockaddr_un *)&name.ss)->sun_path);
         close(fd);
-    else if (name.len)
+        return r;
+    }
+    assert(*ret_sock);
+    if (name.len)
         own_path(*ret_sock, &name);
-    return r;
+    return 0;
 }
 
 int skt_bind(const char *where, const struct skt_bind_conf *conf, skt_time deadline, struct skt_sock **ret_sock,
@@ -182,7 +188,7 @@ int skt_bind(const char *where, const struct skt_bind_conf *conf, skt_time deadl
     static const struct skt_bind_conf defaults;
     char what[8 + 256] = "bind ";
     struct binding b = { .what = what, .conf = conf ? conf : &defaults, .deadline = deadline, .err = err };
-    struct skt_sock *s;
+    struct skt_sock *s = NULL;
     int r;
 
     net_put_where(what + strlen(what), sizeof what - strlen(what), where);
@@ -193,6 +199,7 @@ int skt_bind(const char *where, const struct skt_bind_conf *conf, skt_time deadl
         r = bind_any(&b, &s);
     if (r)
         return r;
+    assert(s);
     if (b.to.scheme == SKT_TLS)
         s->tls = b.conf->tls;
     if (s->listener) {

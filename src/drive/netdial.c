@@ -7,6 +7,7 @@
 
 #include <sockit/tls.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -59,7 +60,7 @@ int net_parse(const char *what, const char *where, struct skt_endpoint *ret_to, 
 int skt_resolve(const char *where, skt_time deadline, struct skt_addr *ret_addrs, size_t max, struct skt_err *err)
 {
     struct skt_endpoint to;
-    struct skt_dns_answer answer;
+    struct skt_dns_answer answer = { 0 };
     size_t n;
     int r = net_parse("resolve", where, &to, err);
 
@@ -261,7 +262,7 @@ static enum skt_stage stage_of(int why) { return why == -EMFILE || why == -ENFIL
 static int dial_inet(const struct dial *d, struct skt_sock **ret_sock)
 {
     struct race race = { .type = d->to.scheme == SKT_UDP ? SOCK_DGRAM : SOCK_STREAM };
-    struct skt_dns_answer answer;
+    struct skt_dns_answer answer = { 0 };
     uint32_t i = 0;
     int r = d->conf->source ? source_parse(d->conf->source, &race.source) : 0;
 
@@ -366,7 +367,7 @@ int skt_dial(const char *where, const struct skt_dial_conf *conf, skt_time deadl
     static const struct skt_dial_conf defaults;
     char what[8 + 256] = "connect ";
     struct dial d = { .what = what, .conf = conf ? conf : &defaults, .deadline = deadline, .err = err };
-    struct skt_sock *s;
+    struct skt_sock *s = NULL;
     int r;
 
     net_put_where(what + strlen(what), sizeof what - strlen(what), where);
@@ -375,6 +376,7 @@ int skt_dial(const char *where, const struct skt_dial_conf *conf, skt_time deadl
         r = dial_any(&d, &s);
     if (r)
         return r;
+    assert(s);
     if (d.to.scheme == SKT_TLS)
         r = start_tls(&d, s);
     if (r)
