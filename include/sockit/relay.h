@@ -47,6 +47,7 @@ struct skt_engine skt_relay_engine(struct skt_relay *relay);
 bool skt_relay_next(struct skt_relay *relay, struct skt_relay_event *ret_event);
 /* For local: the peer that the driver was asked to open by skt_rt_open. */
 void skt_relay_expect(struct skt_relay *relay, skt_link peer);
-/* Sends text as if it came from local; copied, at most 64 KiB wait. -EAGAIN: no more now; -EPIPE: the peer is gone. */
+/* Sends text as if it came from local, as one datagram if the peer is such; copied, at most 64 KiB wait. -EAGAIN: no
+ * more now; -EPIPE: the peer is gone; -EMSGSIZE: larger than a datagram. */
 int skt_relay_say(struct skt_relay *relay, struct skt_span text);
 int skt_relay_say_end(struct skt_relay *relay); /* and no more: half-close behind it */

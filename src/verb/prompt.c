@@ -31,11 +31,16 @@ static void end(struct prompt *p)
 
 static void take_line(struct prompt *p, struct skt_span line)
 {
+    uint8_t text[LINE_MAX_BYTES + 1]; /* one word: of a datagram socket one datagram */
+    struct skt_room room = skt_room_of(text, sizeof text);
+
     if (skt_span_is(line, "quit")) {
         end(p);
         return;
     }
-    if (skt_relay_say(p->relay, line) || skt_relay_say(p->relay, skt_span_str("\n")))
+    skt_put(&room, line);
+    skt_put_u8(&room, '\n');
+    if (room.bad || skt_relay_say(p->relay, skt_span_of(text, (size_t)(room.p - text))))
         skt_cli_warn(p->live->cli, "not sent: the peer takes nothing now");
 }
 

@@ -9,12 +9,12 @@
 #include "engine/parcel.h"
 
 enum { NEAR, FAR };
-enum { CHUNK = 256, EVENTS_MAX = 1024, SAY_MAX = 64 * 1024 };
+enum { CHUNK = 256, EVENTS_MAX = 1024, SAY_MAX = 64 * 1024, DATAGRAM_MAX = 65507 /* of IPv4 */ };
 
 struct side {
     skt_link link; /* 0: not there (any more) */
     bool open, full;
-    bool closing;      /* CLOSE is asked for: nothing more goes there */
+    bool closing;    /* CLOSE is asked for: nothing more goes there */
     bool ended;      /* it sends no more */
     bool told;       /* it was told that no more comes */
     bool moving;     /* its bytes are moved by the driver */

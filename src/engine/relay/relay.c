@@ -289,14 +289,21 @@ void skt_relay_expect(struct skt_relay *r, skt_link peer)
 
 int skt_relay_say(struct skt_relay *r, struct skt_span text)
 {
+    struct skt_room room;
+
     if (r->say_ended)
         return -EPIPE;
+    if (r->conf.datagrams && skt_len(text) > DATAGRAM_MAX)
+        return -EMSGSIZE;
     if (!r->say && !(r->say = malloc(SAY_MAX)))
         return -ENOMEM;
-    if (skt_len(text) > SAY_MAX - r->say_len)
+    room = skt_room_of(r->say + r->say_len, SAY_MAX - r->say_len);
+    if (r->conf.datagrams) /* each is one: wire.c */
+        skt_put_u16(&room, (uint16_t)skt_len(text));
+    skt_put(&room, text);
+    if (room.bad)
         return -EAGAIN;
-    memcpy(r->say + r->say_len, text.p, skt_len(text));
-    r->say_len += (uint32_t)skt_len(text);
+    r->say_len = (uint32_t)(room.p - r->say);
     r->wake = 0; /* at once */
     return 0;
 }

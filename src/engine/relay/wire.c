@@ -61,8 +61,8 @@ static void from_local(struct skt_relay *r, struct pair *p, skt_time now, struct
         in->hold = true;
         return;
     }
-    if (n > 65507) /* the largest datagram of IPv4 */
-        one.data.end = one.data.p + 65507;
+    if (n > DATAGRAM_MAX)
+        one.data.end = one.data.p + DATAGRAM_MAX;
     watch(r, p, &one, true);
     n = skt_len(one.data);
     if (parcel_take(&r->parcel, &one, p->side[NEAR].link, &p->peer)) {
@@ -132,19 +132,29 @@ void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
     }
 }
 
+/* What skt_relay_say gave: each one datagram, two bytes of length before it. */
+static void say_one(struct skt_relay *r, struct pair *p, skt_time now)
+{
+    struct skt_span said = skt_span_of(r->say, r->say_len);
+    size_t n = skt_get_u16(&said);
+    struct skt_in in = { .kind = SKT_DATA, .data = skt_span_of(said.p, n) };
+
+    watch(r, p, &in, true);
+    (void)parcel_take(&r->parcel, &in, p->side[NEAR].link, &p->peer);
+    p->side[FAR].got += n;
+    p->heard = now;
+    r->say_len -= (uint32_t)n + 2;
+    memmove(r->say, r->say + n + 2, r->say_len);
+    if (r->say_len)
+        relay_wake_at(r, now);
+}
+
 void wire_tick(struct skt_relay *r, skt_time now)
 {
     struct pair *p = &r->pairs[r->local_pair];
 
-    if (r->say_len && p->side[NEAR].open && !p->side[NEAR].full) {
-        struct skt_in in = { .kind = SKT_DATA, .data = skt_span_of(r->say, r->say_len) };
-        watch(r, p, &in, true);
-        if (parcel_take(&r->parcel, &in, p->side[NEAR].link, &p->peer)) {
-            p->side[FAR].got += r->say_len;
-            r->say_len = 0;
-            p->heard = now;
-        }
-    }
+    if (r->say_len && p->side[NEAR].open && !p->side[NEAR].full && !r->parcel.buf)
+        say_one(r, p, now);
     if (!r->say_ended || r->say_len)
         return;
     if (now < p->heard + r->conf.linger) {
