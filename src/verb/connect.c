@@ -45,6 +45,7 @@ static int probe(struct live *live, struct connect *c)
     int r;
 
     c->o.send = "";
+    c->o.probe = true;
     r = talk(live, c);
     if (cli->json) {
         struct skt_json j;

@@ -183,8 +183,9 @@ static int transcript_open(struct pipe *p)
 
 static void say_text(struct pipe *p)
 {
-    (void)skt_relay_say(p->relay, skt_span_str(p->o.send));
-    if (!p->o.udp)
+    if (!p->o.probe)
+        (void)skt_relay_say(p->relay, skt_span_str(p->o.send));
+    if (!p->o.probe && !p->o.udp)
         (void)skt_relay_say(p->relay, skt_span_str("\n"));
     (void)skt_relay_say_end(p->relay);
 }
@@ -293,7 +294,7 @@ int pipe_run(struct pipe *p, skt_link listener)
     while ((r = live_step(p->live)) > 0) {
         events(p, &listener);
         progress_step(p);
-        if (p->code && !p->o.keep)
+        if ((p->code && !p->o.keep) || (p->came && p->o.probe))
             break;
     }
     events(p, &listener);

@@ -6,6 +6,7 @@
 
 struct pipe_options {
     bool udp, hex, crlf, keep, interactive;
+    bool probe; /* over as soon as somebody is there; nothing is sent */
     const char *send, *transcript;
     uint64_t rate;
     skt_time linger;
