@@ -168,7 +168,7 @@ void flows_tick(struct skt_relay *r, skt_time now)
         if (p->heard + r->conf.flow_idle > now)
             idle_in(r, p, p->heard + r->conf.flow_idle);
         else if (p->side[FAR].link)
-            (void)skt_outbox_close(&r->box, p->side[FAR].link, 0); /* its CLOSE ends the flow */
+            relay_close(r, p, FAR, 0); /* its CLOSE ends the flow */
         else
             flow_end(r, p, now, -ENFILE);
     }

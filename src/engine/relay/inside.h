@@ -76,6 +76,7 @@ void relay_left(struct skt_relay *r, struct pair *p, skt_time now);
 size_t relay_allowed(struct skt_relay *r, struct side *s, skt_time now, size_t n);
 
 /* pair.c */
+void relay_close(struct skt_relay *r, struct pair *p, bool side, int why); /* once; nothing goes there after it */
 void pair_came(struct skt_relay *r, skt_time now, struct skt_in *in);
 void pair_recv(struct skt_relay *r, struct pair *p, bool side, skt_time now, struct skt_in *in);
 void pair_local_joined(struct skt_relay *r, struct pair *p, skt_time now);

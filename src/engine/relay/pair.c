@@ -14,7 +14,7 @@ static bool is_local(const struct skt_relay *r, const struct pair *p, bool side)
 
 static bool through_here(const struct skt_relay *r) { return r->conf.watch || r->conf.crlf || r->conf.rate; }
 
-static void close_side(struct skt_relay *r, struct pair *p, bool side, int why)
+void relay_close(struct skt_relay *r, struct pair *p, bool side, int why)
 {
     if (!p->side[side].link || p->side[side].closing)
         return;
@@ -44,13 +44,13 @@ static void side_ended(struct skt_relay *r, struct pair *p, bool side, skt_time 
     p->side[side].ended = true;
     tell_end(r, p, !side);
     if (p->side[NEAR].ended && p->side[FAR].ended) {
-        close_side(r, p, NEAR, 0);
-        close_side(r, p, FAR, 0);
+        relay_close(r, p, NEAR, 0);
+        relay_close(r, p, FAR, 0);
     } else if (is_local(r, p, !side)) { /* the peer has ended: what our input still gives is sent, silence ends it */
         p->heard = now;
         relay_wake_at(r, now + r->conf.linger);
         if (r->conf.say_only && !r->say_len)
-            close_side(r, p, NEAR, 0);
+            relay_close(r, p, NEAR, 0);
     }
 }
 
@@ -81,7 +81,7 @@ static void joined(struct skt_relay *r, struct pair *p)
 void pair_local_joined(struct skt_relay *r, struct pair *p, skt_time now)
 {
     if (r->local_pair || !relay_side_set(r, (uint32_t)(p - r->pairs), FAR, r->conf.local)) {
-        (void)skt_outbox_close(&r->box, p->side[NEAR].link, -EBUSY); /* one at a time: the listener knows that, too */
+        relay_close(r, p, NEAR, -EBUSY); /* one at a time: the listener knows that, too */
         return;
     }
     r->local_pair = (uint32_t)(p - r->pairs);
@@ -193,7 +193,7 @@ static void on_data(struct skt_relay *r, struct pair *p, bool from, skt_time now
     else
         ok = pass_copy(r, p, from, bytes);
     if (!ok)
-        close_side(r, p, NEAR, -ENOBUFS);
+        relay_close(r, p, NEAR, -ENOBUFS);
 }
 
 static void on_move(struct skt_relay *r, struct pair *p, bool to, skt_time now, const struct skt_in *in)
@@ -225,9 +225,10 @@ static void on_close(struct skt_relay *r, struct pair *p, bool side, skt_time no
         relay_event(
             r, &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[NEAR].link, .why = why }, NULL);
     p->side[side].open = false;
+    p->side[side].closing = true; /* it is gone: nothing goes there */
     if (is_local(r, p, side))
         r->local_pair = 0;
-    close_side(r, p, !side, why == -ECONNRESET && !is_local(r, p, !side) ? why : 0);
+    relay_close(r, p, !side, why == -ECONNRESET && !is_local(r, p, !side) ? why : 0);
     if (side == FAR)
         relay_side_drop(r, p, FAR);
     else
@@ -292,7 +293,7 @@ void pair_say(struct skt_relay *r, struct pair *p)
         p->side[FAR].ended = true;
         tell_end(r, p, NEAR);
         if (p->side[NEAR].ended)
-            close_side(r, p, NEAR, 0);
+            relay_close(r, p, NEAR, 0);
     }
 }
 
@@ -307,5 +308,5 @@ void pair_tick(struct skt_relay *r, struct pair *p, skt_time now)
         relay_wake_at(r, due);
         return;
     }
-    close_side(r, p, NEAR, 0);
+    relay_close(r, p, NEAR, 0);
 }

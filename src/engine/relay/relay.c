@@ -190,7 +190,7 @@ static bool send_ask(struct skt_relay *r, struct skt_out *out)
             continue;
         if (!out->link || !relay_side_set(r, i, FAR, out->link)) {
             p->why = -ENFILE;
-            (void)skt_outbox_close(&r->box, p->side[NEAR].link, -ENFILE);
+            relay_close(r, p, NEAR, -ENFILE);
             continue;
         }
         out->kind = SKT_OPEN;

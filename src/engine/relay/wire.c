@@ -57,6 +57,10 @@ static void from_local(struct skt_relay *r, struct pair *p, skt_time now, struct
     size_t n = skt_len(in->data);
     struct skt_in one = *in;
 
+    if (p && p->side[NEAR].closing) {
+        in->data.p = in->data.end; /* it comes too late */
+        return;
+    }
     if (!p || !p->side[NEAR].open || p->side[NEAR].full || r->conf.say_only) {
         in->hold = true;
         return;
@@ -93,8 +97,7 @@ static void over(struct skt_relay *r, struct pair *p, skt_time now, bool side, i
         relay_event(
             r, &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[NEAR].link, .why = why }, NULL);
     relay_left(r, p, now);
-    if (p->side[!side].link)
-        (void)skt_outbox_close(&r->box, p->side[!side].link, 0);
+    relay_close(r, p, !side, 0);
     relay_pair_free(r, p);
     r->local_pair = 0;
 }
@@ -161,5 +164,5 @@ void wire_tick(struct skt_relay *r, skt_time now)
         relay_wake_at(r, p->heard + r->conf.linger);
         return;
     }
-    (void)skt_outbox_close(&r->box, p->side[NEAR].link, 0);
+    relay_close(r, p, NEAR, 0);
 }
