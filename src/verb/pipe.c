@@ -110,6 +110,23 @@ static void failed(struct pipe *p, const struct skt_relay_event *ev)
                  : skt_cli_fail(p->live->cli, phase, ev->why, "peer"));
 }
 
+static void json_line(struct skt_cli *cli, const char *event, const struct skt_relay_event *ev)
+{
+    struct skt_json j;
+
+    skt_json_begin(&j, &cli->out);
+    skt_json_str(&j, "event", event);
+    skt_json_str(&j, "peer", live_addr(&ev->peer));
+    if (ev->what == SKT_RELAY_LEFT) {
+        skt_json_u64(&j, "bytes_in", ev->in);
+        skt_json_u64(&j, "bytes_out", ev->out);
+        skt_json_double(&j, "duration", (double)ev->stayed / SKT_SEC);
+        skt_json_str(&j, "error", ev->why ? strerror(-ev->why) : NULL);
+    }
+    skt_json_end(&j);
+    (void)skt_sink_flush(&cli->out);
+}
+
 /* The peer's end without an error is success; local's: only if all was written. */
 static void left(struct pipe *p, const struct skt_relay_event *ev)
 {
@@ -118,15 +135,8 @@ static void left(struct pipe *p, const struct skt_relay_event *ev)
 
     skt_cli_debug(cli, 1, "%s left: %llu bytes in, %llu out", live_addr(&ev->peer), (unsigned long long)ev->in,
         (unsigned long long)ev->out);
-    if (cli->json) {
-        struct skt_json j;
-        skt_json_begin(&j, &cli->out);
-        skt_json_str(&j, "event", "disconnected");
-        skt_json_u64(&j, "bytes_in", ev->in);
-        skt_json_u64(&j, "bytes_out", ev->out);
-        skt_json_str(&j, "error", ev->why ? strerror(-ev->why) : NULL);
-        skt_json_end(&j);
-    }
+    if (cli->json && !p->o.probe)
+        json_line(cli, "disconnected", ev);
     if (!ev->why || !p->came)
         return;
     if (ev->outward)
@@ -146,6 +156,8 @@ static void events(struct pipe *p, skt_link *listener)
         case SKT_RELAY_CAME:
             p->came = true;
             skt_cli_debug(p->live->cli, 1, "connected to %s", live_addr(&ev.peer));
+            if (p->live->cli->json && !p->o.probe)
+                json_line(p->live->cli, "connected", &ev);
             if (*listener && !p->o.keep && !p->o.udp) {
                 (void)skt_rt_close(p->live->rt, *listener);
                 *listener = 0;
@@ -196,7 +208,7 @@ static int take_stdio(struct pipe *p, struct skt_relay_conf *conf)
     bool in = !p->o.send && !p->o.interactive;
     int null, r;
 
-    if (p->o.interactive) { /* the prompt shows what comes */
+    if (p->o.interactive || p->o.probe) { /* the prompt shows what comes; a probe nothing */
         null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         return skt_rt_adopt(p->live->rt, p->engine, -1, null, &conf->local);
     }
@@ -241,6 +253,10 @@ int pipe_open(struct live *live, const struct pipe_options *options, struct pipe
         return skt_cli_fail(live->cli, SKT_PHASE_ANY, -ENOMEM, "pipe");
     p->live = live;
     p->o = *options;
+    if (live->cli->json && !p->o.probe) { /* what passes has stdout; its events take the place of talk */
+        live->cli->out.fd = STDERR_FILENO;
+        live->cli->quiet = true;
+    }
     if ((r = start(p))) {
         pipe_close(p);
         return r;
