@@ -91,10 +91,29 @@ static void tell(struct world *w, struct skt_in *in)
         trace(w, in->hold ? "held" : "took", in->link, in->kind, (long)(n - skt_len(in->data)));
 }
 
+/* A MOVE ends: by its length, by its source's end (1) or by a failure. One that closes is not told. */
+static void end_move(struct world *w, struct side *to, uint64_t len, int why)
+{
+    struct skt_in in = { .link = to->link, .kind = SKT_MOVE, .len = len, .why = why };
+    struct side *from = side_of(w, to->move_from);
+
+    to->moves = false;
+    if (from) {
+        from->moved_from = false;
+        from->in_eof = from->in_eof || why == 1;
+    }
+    if (!to->closing)
+        tell(w, &in);
+}
+
+/* The moves of a link end before it does. */
 static void gone(struct world *w, struct side *s, int why)
 {
     struct skt_in in = { .link = s->link, .kind = SKT_CLOSE, .why = why };
 
+    for (uint32_t slot = 1; slot < SLOTS; slot++)
+        if (w->side[slot].moves && (slot == skt_slot(s->link) || w->side[slot].move_from == s->link))
+            end_move(w, &w->side[slot], 0, why ? why : -EPIPE);
     s->state = FREE;
     s->link = 0;
     tell(w, &in);
@@ -139,13 +158,14 @@ static void one_output(struct world *w, struct skt_out *out, skt_link fresh, con
         return;
     }
     s = side_of(w, out->link);
-    assert(s && !s->closing && s->link != WORLD_LISTENER); /* nothing to a link that is gone */
+    assert(s && s->link != WORLD_LISTENER); /* nothing to a link that is gone */
+    assert(!s->closing || (out->kind == SKT_CLOSE && out->why < 0));
     switch (out->kind) {
     case SKT_DATA: check_bytes(s, (size_t)(out->data.p - room)); break;
     case SKT_SHARE: do_share(w, s, out); break;
     case SKT_MOVE: do_move(w, s, out); break;
     case SKT_EOF:
-        assert(!s->out_eof);
+        assert(!s->out_eof && !s->moves);
         s->out_eof = true;
         break;
     case SKT_CLOSE:
@@ -241,19 +261,15 @@ static void on_data(struct world *w, struct side *s, struct skt_span bytes, bool
 
 static void on_moved(struct world *w, struct side *s, uint8_t how)
 {
-    struct skt_in in = { .link = s->link, .kind = SKT_MOVE, .len = how, .why = how % 3 ? 0 : how % 2 ? 1 : -EIO };
-    struct side *from = side_of(w, s->move_from);
+    struct skt_in in = { .link = s->link, .kind = SKT_MOVE, .len = how < s->move_len ? how : s->move_len };
+    int why = how % 3 ? 0 : how % 2 ? 1 : -EIO;
 
-    if (in.len >= s->move_len)
-        in.len = s->move_len;
-    else if (!in.why)
+    if (s->move_len != UINT64_MAX)
         s->move_len -= in.len;
-    if (in.why || in.len == s->move_len) {
-        s->moves = false;
-        if (from)
-            from->moved_from = false;
-    }
-    tell(w, &in);
+    if (why || !s->move_len)
+        end_move(w, s, in.len, why);
+    else
+        tell(w, &in);
 }
 
 static void on_open(struct world *w, struct side *s, uint32_t slot)
@@ -287,8 +303,8 @@ static void step(struct world *w, uint8_t byte)
 
     if (what == WAIT)
         w->now += (skt_time)1 << how % 38; /* at most 137 s */
-    else if (what == COME && s->state != OPEN)
-        on_open(w, s, slot);
+    else if (what == COME && s->state != OPEN && (!w->conf->local || w->side[WORLD_LOCAL].state == OPEN))
+        on_open(w, s, slot); /* who has lost its terminal listens no more */
     else if (what == LOCAL && w->conf->local && w->side[WORLD_LOCAL].state == OPEN)
         on_data(w, &w->side[WORLD_LOCAL], skt_get_span(&w->steps, how % 64), how & 64);
     else if (what == GRAM && w->conf->datagrams && w->side[WORLD_DATAGRAMS].state == OPEN)
@@ -299,7 +315,7 @@ static void step(struct world *w, uint8_t byte)
         return;
     else if (what == SAY || what == SAY_COUNTED)
         on_data(w, s, skt_get_span(&w->steps, how), what == SAY_COUNTED);
-    else if (what == END && !s->in_eof && !s->moved_from) {
+    else if (what == END && !s->in_eof && !s->moved_from && !s->hold) {
         s->in_eof = true;
         simple(w, s, SKT_EOF);
     } else if (what == LEAVE || what == BREAK)
