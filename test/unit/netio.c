@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
 enum { MIB = 1024 * 1024 };
 
@@ -411,6 +412,20 @@ static void a_line_may_be_as_long_as_its_limit_and_no_longer(void **state)
     }
 }
 
+static void a_line_too_long_is_refused_also_when_it_is_whole(void **state)
+{
+    static const char *const bad[] = { "123456789\n", "123456789\r\n" };
+
+    for (int i = 0; i < 2; i++) {
+        struct pair p = pair_on("0");
+
+        assert_int_equal(skt_sock_set(p.server, SKT_SO_LINE_MAX, 8), 0);
+        assert_int_equal(skt_send_all(p.client, text_of(bad[i]), SOON), 0);
+        assert_int_equal(skt_recv_line(p.server, &(struct skt_span){ 0 }, SOON), -EMSGSIZE);
+        pair_close(&p);
+    }
+}
+
 static void the_longest_line_comes_whole(void **state)
 {
     struct pair p = pair_on("0");
@@ -559,6 +574,39 @@ static void a_full_unix_datagram_queue_costs_the_deadline(void **state)
     skt_sock_close(server);
 }
 
+static skt_time cpu_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * SKT_SEC + t.tv_nsec;
+}
+
+/* Without a connection poll calls the socket writable, though the receiver's queue is full: waiting must not spin. */
+static void a_full_queue_of_somebody_else_costs_the_deadline_and_no_cpu(void **state)
+{
+    const char *where = own("unixgram:");
+    struct skt_sock *server = bound(where), *client = dialled(where);
+    struct skt_addr from;
+    struct skt_span got;
+    struct stopwatch w;
+    skt_time cpu;
+    int r = 0;
+
+    assert_int_equal(skt_send_all(client, text_of("hello"), SOON), 0);
+    assert_int_equal(skt_recvfrom(server, &got, &from, SOON), 1);
+    for (int i = 0; !r && i < 10000; i++)
+        r = skt_sendto(server, text_of("x"), &from, 0);
+    assert_int_equal(r, -ETIMEDOUT);
+    w = start_watch();
+    cpu = cpu_time();
+    assert_int_equal(skt_sendto(server, text_of("x"), &from, skt_in(200 * SKT_MS)), -ETIMEDOUT);
+    took(w, 200 * SKT_MS);
+    assert_true(cpu_time() - cpu < 100 * SKT_MS);
+    skt_sock_close(client);
+    skt_sock_close(server);
+}
+
 static void streams_and_datagrams_are_not_mixed_up(void **state)
 {
     struct pair p = pair_on("0");
@@ -611,4 +659,5 @@ RUN(T(without_memory_nothing_is_lost), T(a_mebibyte_goes_both_ways_whole), T(par
     T(the_longest_line_comes_whole), T(with_a_pause_text_without_an_end_is_a_line), T(exact_is_exact),
     T(datagrams_of_any_size_come_whole), T(a_lost_datagram_costs_the_deadline),
     T(a_unix_datagram_of_200_kib_comes_whole), T(a_full_unix_datagram_queue_costs_the_deadline),
-    T(streams_and_datagrams_are_not_mixed_up))
+    T(streams_and_datagrams_are_not_mixed_up), T(a_line_too_long_is_refused_also_when_it_is_whole),
+    T(a_full_queue_of_somebody_else_costs_the_deadline_and_no_cpu))
