@@ -1,6 +1,7 @@
 /* edit: lines typed at a prompt, fed key by key. */
 #include "cli/edit.h"
 
+#include "drive/edit.h"
 #include "drive/plug.h"
 
 #include <errno.h>

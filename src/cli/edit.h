@@ -16,13 +16,3 @@ bool skt_edit_ended(
     const struct skt_edit *edit); /* Ctrl-D on an empty line, or the end of stdin, and no line is left */
 /* Writes text (already harmless) above the prompt, and the prompt with what is typed so far behind it. */
 void skt_edit_show(struct skt_edit *edit, struct skt_span text);
-
-/* What the module exports as skt_plug_edit. */
-struct skt_edit_ops {
-    void *(*new)(const char *prompt);
-    void (*free)(void *plug);
-    /* One key; 1: a line is whole, in *ret_line until the next call; 0: go on; -1: Ctrl-D on an empty line. */
-    int (*key)(void *plug, uint8_t key, struct skt_span *ret_line);
-    void (*hide)(void *plug); /* wipes the prompt's line */
-    void (*draw)(void *plug); /* draws it again */
-};

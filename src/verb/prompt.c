@@ -49,6 +49,10 @@ static void keys_recv(void *self, skt_time now, struct skt_in *in)
     struct prompt *p = self;
     struct skt_span line;
 
+    if (!p->edit) {
+        in->data.p = in->data.end;
+        return;
+    }
     if (in->kind == SKT_DATA) {
         skt_edit_keys(p->edit, in->data);
         in->data.p = in->data.end;
@@ -80,8 +84,10 @@ static const struct skt_engine_ops keys_ops = { keys_recv, keys_send, keys_wake 
 int prompt_open(struct live *live, struct skt_relay *relay, struct prompt **ret_prompt)
 {
     struct prompt *p = calloc(1, sizeof *p);
-    int r = p ? skt_edit_new("> ", &p->edit) : -ENOMEM;
+    int r;
 
+    skt_cli_say(live->cli, "Enter message (or 'quit' to exit)"); /* before the prompt is drawn */
+    r = p ? skt_edit_new("> ", &p->edit) : -ENOMEM;
     if (!r) {
         p->live = live;
         p->relay = relay;
@@ -92,7 +98,6 @@ int prompt_open(struct live *live, struct skt_relay *relay, struct prompt **ret_
         prompt_close(p);
         return skt_cli_fail(live->cli, SKT_PHASE_FILE, r, "standard input");
     }
-    skt_cli_say(live->cli, "Enter message (or 'quit' to exit)");
     *ret_prompt = p;
     return 0;
 }
@@ -103,6 +108,17 @@ void prompt_close(struct prompt *p)
         return;
     skt_edit_free(p->edit);
     free(p);
+}
+
+void prompt_end(struct prompt *p)
+{
+    if (!p || !p->edit)
+        return;
+    skt_edit_free(p->edit);
+    p->edit = NULL;
+    p->ended = true;
+    (void)skt_rt_close(p->live->rt, p->keys); /* -ESTALE: it has ended by itself */
+    p->keys = 0;
 }
 
 /* Line ends and tabs stay, all else that would move the cursor is escaped. */
@@ -123,7 +139,7 @@ static void put_text(struct skt_room *out, struct skt_span text)
 
 void prompt_show(struct prompt *p, struct skt_span bytes)
 {
-    while (skt_len(bytes) || p->n_half > sizeof p->half) {
+    while (p->edit && (skt_len(bytes) || p->n_half > sizeof p->half)) {
         uint8_t piece[SHOWN_MAX], text[4 * SHOWN_MAX];
         struct skt_room in = skt_room_of(piece, sizeof piece), out = skt_room_of(text, sizeof text);
         size_t n, whole;

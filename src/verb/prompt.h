@@ -9,4 +9,6 @@ struct prompt;
 /* Takes stdin. 0 or an exit code, said already. 'quit' or the end of input ends what is sent. prompt_close takes NULL. */
 int prompt_open(struct live *live, struct skt_relay *relay, struct prompt **ret_prompt);
 void prompt_close(struct prompt *prompt);
+/* Nobody hears it any more: gives the terminal back, before what is to be said about it. Takes NULL. */
+void prompt_end(struct prompt *prompt);
 void prompt_show(struct prompt *prompt, struct skt_span bytes); /* escaped, whole characters, and the prompt again */
