@@ -16,6 +16,7 @@
 enum {
     OUTPUTS_MAX = 1 << 20, /* of one engine without a pause: more is a loop without end */
     DATAGRAM_MAX = 65507,
+    TRAINS_MAX = 1024, /* that wait for a full socket; more are lost, as on any network */
 };
 
 /* ---- what an engine wants ---- */
@@ -31,11 +32,24 @@ static struct link *meant(struct sim *sim, struct host *h, int host, skt_link id
     return l;
 }
 
+/* Into the link's queue: its own bytes are copied, since the room is the next output's; shared ones are referred to. */
+static struct piece *keep(struct link *l, const struct skt_out *out, struct skt_span bytes)
+{
+    struct skt_buf *buf;
+
+    if (out->kind == SKT_SHARE)
+        return sim_queue_add(l, skt_buf_ref(out->buf), bytes, true);
+    buf = skt_buf_new(skt_len(bytes));
+    if (!buf)
+        abort();
+    if (skt_len(bytes))
+        memcpy(buf->data, bytes.p, skt_len(bytes));
+    return sim_queue_add(l, buf, skt_span_of(buf->data, skt_len(bytes)), false);
+}
+
 static void out_stream(
     struct sim *sim, struct host *h, struct link *l, const struct skt_out *out, struct skt_span bytes)
 {
-    struct skt_buf *buf = out->buf;
-
     if (l->out_eof)
         sim_broken(
             sim, h, "rule: after EOF nothing more is sent, but %zu bytes are, to link %u", skt_len(bytes), l->slot);
@@ -51,17 +65,7 @@ static void out_stream(
         sim_link_gone(sim, l, -ENOBUFS);
         return;
     }
-    if (out->kind == SKT_DATA) {
-        buf = skt_buf_new(skt_len(bytes));
-        if (!buf)
-            abort();
-        if (skt_len(bytes))
-            memcpy(buf->data, bytes.p, skt_len(bytes));
-        bytes = skt_span_of(buf->data, skt_len(bytes));
-    } else {
-        skt_buf_ref(buf);
-    }
-    sim_queue_add(l, buf, bytes, out->kind == SKT_SHARE);
+    (void)keep(l, out, bytes);
     if (l->queued >= FLUSH_AT && l->what == STREAM && !l->full)
         sim_tcp_flush(sim, l);
     else
@@ -79,7 +83,15 @@ static void out_datagrams(
     if ((out->seg ? out->seg : skt_len(bytes)) > DATAGRAM_MAX)
         sim_broken(sim, h, "rule: a datagram has at most %d bytes, but one of %zu is sent", DATAGRAM_MAX,
             out->seg ? out->seg : skt_len(bytes));
-    sim_udp_send(sim, l, to, bytes, out->seg);
+    if (!l->full && sim_chance(sim, sim->conf.busy))
+        sim_udp_full(sim, l);
+    if (!l->full) {
+        sim_udp_send(sim, l, to, bytes, out->seg);
+    } else if (l->pieces < TRAINS_MAX) {
+        struct piece *p = keep(l, out, bytes);
+        p->seg = out->seg;
+        p->to = *to;
+    }
 }
 
 static void out_bytes(struct sim *sim, struct host *h, struct link *l, struct skt_out *out)
@@ -378,6 +390,7 @@ static void happen(struct sim *sim, const struct event *e)
     switch ((enum event_kind)e->kind) {
     case EV_WAKE: wake(sim, (int)e->who, e->gen); break;
     case EV_DATAGRAM:
+    case EV_DRAIN:
     case EV_TRAIN: sim_udp_event(sim, e); break;
     case EV_CLOSED:
         l = sim_link_of(sim, (int)e->who, e->gen);

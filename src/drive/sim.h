@@ -19,6 +19,7 @@ struct sim_conf {
     double hang;                 /* share of connects that are never answered: CLOSE -ETIMEDOUT */
     double cut;                  /* share of connections that break off at some time within cut_within */
     skt_time cut_within;         /* 0: 10 s */
+    double busy;                 /* share of sends on a datagram socket that find it full: FULL, and ROOM within 5 ms */
     double no_memory;            /* share of outputs for which the driver finds no memory: CLOSE -ENOMEM */
 };
 

@@ -25,6 +25,7 @@ enum event_kind {
     EV_BREAK,
     EV_DATAGRAM,
     EV_TRAIN,
+    EV_DRAIN,
     EV_CLOSED
 };
 
@@ -44,6 +45,8 @@ struct piece {
     struct skt_span bytes;
     uint64_t check; /* of shared bytes: they must not change while they wait */
     bool shared;
+    uint32_t seg; /* datagrams, as in out */
+    struct skt_addr to;
 };
 
 struct packet { /* a datagram on its way or in a socket */
@@ -185,7 +188,7 @@ void sim_hold(struct sim *sim, struct link *l);
 void sim_unhold(struct sim *sim, struct link *l);
 void sim_queue_drop(struct sim *sim, struct link *l);
 /* Takes over the reference to buf. */
-void sim_queue_add(struct link *l, struct skt_buf *buf, struct skt_span bytes, bool shared);
+struct piece *sim_queue_add(struct link *l, struct skt_buf *buf, struct skt_span bytes, bool shared);
 /* The oldest piece; checks that shared bytes did not change. NULL: nothing waits. */
 struct piece *sim_queue_first(struct sim *sim, struct link *l);
 void sim_queue_pop(struct link *l);
@@ -228,6 +231,7 @@ void sim_move_end(struct sim *sim, struct link *from, int why);
 
 /* simudp.c */
 void sim_udp_send(struct sim *sim, struct link *l, const struct skt_addr *to, struct skt_span bytes, uint32_t seg);
+void sim_udp_full(struct sim *sim, struct link *l); /* for a while */
 void sim_udp_event(struct sim *sim, const struct event *e);
 void sim_udp_offer(struct sim *sim, struct link *l);
 void sim_udp_drop(struct link *l);

@@ -103,7 +103,7 @@ struct link *sim_link_of(struct sim *sim, int host, skt_link id)
 
 static uint64_t check_of(const struct piece *p) { return p->shared ? skt_siphash(1, 2, p->bytes) : 0; }
 
-void sim_queue_add(struct link *l, struct skt_buf *buf, struct skt_span bytes, bool shared)
+struct piece *sim_queue_add(struct link *l, struct skt_buf *buf, struct skt_span bytes, bool shared)
 {
     struct piece *p;
 
@@ -120,6 +120,7 @@ void sim_queue_add(struct link *l, struct skt_buf *buf, struct skt_span bytes, b
     *p = (struct piece){ .buf = buf, .bytes = bytes, .shared = shared };
     p->check = check_of(p);
     l->queued += (uint32_t)skt_len(bytes);
+    return p;
 }
 
 void sim_queue_pop(struct link *l)

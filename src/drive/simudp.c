@@ -7,6 +7,7 @@
 
 enum { HEAD = 28, SOCKET_BYTES = 256 * 1024, TRAIN_MAX = 65507, TRAIN_SEGS = 64 };
 #define READ_LATER (20 * SKT_US)
+#define FULL_TIME  (5 * SKT_MS)
 
 static bool same(const struct skt_addr *a, const struct skt_addr *b)
 {
@@ -73,6 +74,26 @@ void sim_udp_send(struct sim *sim, struct link *l, const struct skt_addr *to, st
         size_t n = seg && seg < skt_len(bytes) ? seg : skt_len(bytes);
         send_one(sim, l, to, host, skt_get_span(&bytes, n));
     } while (skt_len(bytes));
+}
+
+void sim_udp_full(struct sim *sim, struct link *l)
+{
+    l->full = true;
+    sim_at(sim, (struct event){ .at = sim->now + (skt_time)sim_below(sim, FULL_TIME),
+                    .kind = EV_DRAIN,
+                    .who = (uint32_t)l->host,
+                    .gen = sim_link_id(l) });
+    sim_tell_kind(sim, l, SKT_FULL, 0);
+}
+
+static void drain(struct sim *sim, struct link *l)
+{
+    struct piece *p;
+
+    for (; (p = sim_queue_first(sim, l)); sim_queue_pop(l))
+        sim_udp_send(sim, l, &p->to, p->bytes, p->seg);
+    l->full = false;
+    sim_tell_kind(sim, l, SKT_ROOM, 0);
 }
 
 /* ---- in ---- */
@@ -241,6 +262,10 @@ void sim_udp_event(struct sim *sim, const struct event *e)
     l = sim_link_of(sim, (int)e->who, e->gen);
     if (!l)
         return;
+    if (e->kind == EV_DRAIN) {
+        drain(sim, l);
+        return;
+    }
     if (e->side) {
         opened(sim, l);
         return;

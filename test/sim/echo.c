@@ -210,10 +210,11 @@ static void links_that_run_out_are_refused(void **state)
     echo_free(echo);
 }
 
-static void run_shooter(uint64_t seed, struct shooter *s, struct shooter_conf conf, struct skt_path_conf path)
+static void run_shooter(
+    uint64_t seed, struct shooter *s, struct shooter_conf conf, struct skt_path_conf path, double busy)
 {
     struct echo *echo = echo_new();
-    struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed });
+    struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed, .busy = busy });
     int here, there;
 
     conf.seed = seed;
@@ -241,7 +242,8 @@ static void datagrams_are_lost_and_doubled_but_never_merged(void **state)
         run_shooter(seed, &s,
             (struct shooter_conf){ .count = 200, .most = 8 + (uint32_t)(seed % 3) * 700, .trains = seed & 1 },
             (struct skt_path_conf){
-                .delay = 20 * SKT_MS, .jitter = (skt_time)(seed % 4) * SKT_MS, .loss = .1, .dup = .1, .reorder = .1 });
+                .delay = 20 * SKT_MS, .jitter = (skt_time)(seed % 4) * SKT_MS, .loss = .1, .dup = .1, .reorder = .1 },
+            0);
         assert_int_equal(s.sent, 200);
         sent += s.sent;
         back += s.back;
@@ -261,8 +263,18 @@ static void a_clean_path_loses_and_turns_nothing(void **state)
     for (uint64_t seed = world_first(); world_more(seed, 50); seed++) {
         struct shooter s;
         run_shooter(seed, &s, (struct shooter_conf){ .count = 300, .most = 1200, .trains = true },
-            (struct skt_path_conf){ .delay = 20 * SKT_MS });
+            (struct skt_path_conf){ .delay = 20 * SKT_MS }, 0);
         assert_true(s.back == 300 && !s.twice && !s.late);
+    }
+}
+
+static void a_full_datagram_socket_only_delays(void **state)
+{
+    for (uint64_t seed = world_first(); world_more(seed, SEEDS); seed++) {
+        struct shooter s;
+        run_shooter(seed, &s, (struct shooter_conf){ .count = 100, .most = 1200, .trains = seed & 1 },
+            (struct skt_path_conf){ .delay = 20 * SKT_MS }, .3);
+        assert_true(s.back == 100 && !s.twice && !s.late && s.full > 0);
     }
 }
 
@@ -337,4 +349,4 @@ WORLD(W(all_bytes_arrive_once_and_in_order), W(small_buffers_only_make_it_slow),
     W(a_reset_reaches_the_other_end), W(no_memory_in_the_driver_is_a_close), W(connects_fail_as_in_the_world),
     W(a_partition_stalls_and_a_heal_ends_it), W(links_that_run_out_are_refused),
     W(datagrams_are_lost_and_doubled_but_never_merged), W(a_clean_path_loses_and_turns_nothing),
-    W(a_datagram_to_nobody_is_told), W(the_same_seed_gives_the_same_capture))
+    W(a_full_datagram_socket_only_delays), W(a_datagram_to_nobody_is_told), W(the_same_seed_gives_the_same_capture))

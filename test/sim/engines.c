@@ -283,6 +283,7 @@ static void shooter_recv(void *self, skt_time now, struct skt_in *in)
 
     assert(in->link == s->link);
     s->now = now;
+    s->full += in->kind == SKT_FULL;
     if (in->kind == SKT_OPEN) {
         s->open = true;
         s->next = now + SHOT_GAP;

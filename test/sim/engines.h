@@ -48,6 +48,7 @@ struct shooter {
     bool wants_open, open, close_wanted, closed;
     int why;
     uint32_t sent, back, twice, wrong, late, newest; /* late: overtaken */
+    uint32_t full;                                   /* times that it was told; it sends on, and the driver keeps it */
     skt_time now, next, end;
     uint8_t *seen;
 };

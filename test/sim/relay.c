@@ -121,7 +121,7 @@ static void datagrams_pass_with_their_borders_and_flows_end(void **state)
         struct echo *echo = echo_new();
         struct seen seen = { 0 };
         struct shooter s;
-        struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed });
+        struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed, .busy = .1 });
         int middle, there;
         relay = skt_relay_new(
             &(struct skt_relay_conf){ .to = "udp:echo:9", .datagrams = true, .seed = seed, .flow_idle = 20 * SKT_SEC });
@@ -144,7 +144,7 @@ static void datagrams_pass_with_their_borders_and_flows_end(void **state)
         world_end();
         echo_free(echo);
     }
-    assert_true(getenv("SIM_SEED") || back > 100 * SEEDS); /* four hops: .99^4 * 1.05^4 */
+    assert_true(getenv("SIM_SEED") || back > 80 * SEEDS); /* what meets a full socket is lost */
 }
 
 WORLD(W(a_relay_loses_no_byte_moved_or_watched), W(a_relay_with_a_rate_is_slow_and_whole),

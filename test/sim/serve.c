@@ -97,7 +97,7 @@ static void datagrams_come_back_as_they_were(void **state)
         int there;
         shooter_init(&s, &(struct shooter_conf){
                              .seed = seed, .to = "udp:there:9", .count = 100, .most = 1400, .trains = seed & 1 });
-        sim = serve_world((struct sim_conf){ .seed = seed }, serve, &there);
+        sim = serve_world((struct sim_conf){ .seed = seed, .busy = .1 }, serve, &there);
         sim_host(sim, shooter_engine(&s), NULL);
         while (sim_step(sim)) {
         }
