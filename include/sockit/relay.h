@@ -6,17 +6,20 @@
 struct skt_relay;
 
 struct skt_relay_conf {
-    const char *to;       /* streams that come are led there: text of out OPEN; NULL: to local. Borrowed */
-    skt_link local;       /* the link of standard input and output */
-    bool keep;            /* local outlives its peer: the next one may come (listen -k) */
-    bool watch;           /* tell every byte by an event; else the driver may move them unseen */
-    bool crlf;            /* local's LF goes out as CRLF */
-    bool say_only;        /* nothing is read from local: what skt_relay_say gives is all that is sent */
-    bool datagrams;       /* the peer is a datagram socket: each read of local is one datagram */
-    bool proxy;           /* a PROXY protocol header goes to the target first */
+    const char *to; /* streams that come are led there: text of out OPEN; NULL: to local. Borrowed */
+    skt_link local; /* the link of standard input and output */
+    bool keep;      /* local outlives its peer: the next one may come (listen -k) */
+    bool watch;     /* tell every byte by an event; else the driver may move them unseen */
+    bool crlf;      /* local's LF goes out as CRLF */
+    bool say_only;  /* nothing is read from local: what skt_relay_say gives is all that is sent */
+    bool datagrams; /* the peer is a datagram socket: each read of local is one datagram */
+    bool late_end;  /* local: our end is told only when nothing passed for `linger`: who speaks TLS may take it for
+                           * the end of both directions */
+    bool proxy;     /* a PROXY protocol header goes to the target first */
     struct skt_addr here; /* for that header: where they came to */
     uint64_t rate;        /* bytes/s each way; 0: no limit */
-    skt_time linger;      /* local: the peer has ended, our input not: over when it is silent for that long; 0: 500 ms.
+    skt_time linger;      /* local: the peer has ended, our input not: over when it is silent for that long; 0: 500 ms,
+                           * 1 s with late_end.
                            * Datagrams: our input has ended: over when no answer came for that long; 0: 1 s */
     uint32_t max_flows;   /* datagrams with `to`: peers at once; 0: 4096 */
     uint64_t seed;        /* of the table of flows, so that peers cannot choose what collides */

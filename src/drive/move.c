@@ -258,11 +258,15 @@ static int spill(struct skt_rt *rt, struct move *m, struct link *to)
     return 0;
 }
 
-/* Wait for the end that is not ready, and for that alone. */
+/* Wait for the end that is not ready, and for that alone. The engine knows by FULL that it is the target. */
 static void wait_for(struct skt_rt *rt, struct link *from, struct link *to, bool source)
 {
     link_want(rt, from, source ? from->want | EPOLLIN : from->want & ~EPOLLIN);
     link_want(rt, to, source && !to->queue.bytes ? to->want & ~EPOLLOUT : to->want | EPOLLOUT);
+    if (to->full == !source || to->queue.bytes) /* a queue tells of itself */
+        return;
+    to->full = !source;
+    tell_kind(rt, to, source ? SKT_ROOM : SKT_FULL, 0);
 }
 
 static bool has_error(const struct link *l)

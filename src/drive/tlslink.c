@@ -3,7 +3,6 @@
 
 #include "drive/tls.h"
 
-#include <assert.h>
 #include <errno.h>
 
 int tlslink_start(struct skt_rt *rt, struct link *l, struct skt_tls *tls, const char *host)
@@ -77,7 +76,9 @@ void tlslink_cipher(struct skt_rt *rt, struct link *l, struct skt_span cipher)
 {
     int r = skt_tls_recv(l->x->tls, &cipher);
 
-    assert(r || !skt_len(cipher)); /* the session was read empty before the socket was read: there is room */
+    if (!r &&
+        skt_len(cipher)) /* the session was read empty before the socket was read, unless there was no memory to */
+        r = -ENOMEM;
     if (r) {
         failed(rt, l, r);
         return;

@@ -19,7 +19,9 @@ static int wait_and_talk(struct live *live, struct pipe_options *o, struct skt_l
         r = skt_cli_fail_why(live->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(live->rt, 0));
     if (!r && !skt_rt_local(live->rt, link, &at))
         skt_cli_say(live->cli, "listening on %s%s", at.family == SKT_LOCAL ? where : live_addr(&at),
-            o->udp ? " (UDP)" : conf->tls ? " (TLS)" : "");
+            o->udp      ? " (UDP)"
+            : conf->tls ? " (TLS)"
+                        : "");
     if (!r)
         r = live_shut_in(live, &(struct live_need){ .listen = { &where, 1 } });
     if (!r)

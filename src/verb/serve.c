@@ -98,8 +98,11 @@ static void came(struct server *s, const struct skt_addr *peer)
         skt_cli_say(s->cli, "%s connected", live_addr(peer));
 }
 
-static void left(struct server *s, const struct skt_addr *peer, uint64_t in, uint64_t out, skt_time stayed, int why)
+static void left(
+    struct worker *w, skt_link link, const struct skt_addr *peer, uint64_t in, uint64_t out, skt_time stayed, int why)
 {
+    struct server *s = w->server;
+    const char *sentence = why ? skt_rt_why(w->rt, link) : "";
     char text[160];
     struct skt_room room = skt_room_of(text, sizeof text - 1);
 
@@ -115,7 +118,8 @@ static void left(struct server *s, const struct skt_addr *peer, uint64_t in, uin
     skt_put_str(&room, " out, ");
     skt_put_time(&room, stayed);
     *room.p = 0;
-    skt_cli_say(s->cli, "%s left: %s%s%s", live_addr(peer), text, why ? ": " : "", why ? strerror(-why) : "");
+    skt_cli_say(s->cli, "%s left: %s%s%s", live_addr(peer), text, why ? ": " : "",
+        why && !*sentence ? strerror(-why) : sentence);
 }
 
 static void serve_events(struct worker *w)
@@ -126,7 +130,7 @@ static void serve_events(struct worker *w)
         if (ev.what == SKT_SERVE_CAME)
             came(w->server, &ev.peer);
         else
-            left(w->server, &ev.peer, ev.in, ev.out, ev.stayed, ev.why);
+            left(w, ev.link, &ev.peer, ev.in, ev.out, ev.stayed, ev.why);
     }
 }
 
@@ -137,7 +141,7 @@ static void relay_events(struct worker *w)
     while (skt_relay_next(w->relay, &ev)) {
         switch (ev.what) {
         case SKT_RELAY_CAME: came(w->server, &ev.peer); break;
-        case SKT_RELAY_LEFT: left(w->server, &ev.peer, ev.in, ev.out, ev.stayed, ev.why); break;
+        case SKT_RELAY_LEFT: left(w, ev.link, &ev.peer, ev.in, ev.out, ev.stayed, ev.why); break;
         case SKT_RELAY_FAILED: {
             const char *why = skt_rt_why(w->rt, ev.link);
             skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev.peer), *why ? why : strerror(-ev.why));

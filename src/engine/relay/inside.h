@@ -24,8 +24,8 @@ struct side {
 
 struct pair {
     struct side side[2];
-    bool used, asked, gone; /* gone: NEAR is closed, FAR is ending */
-    bool last_cr;
+    bool used, asked, gone;  /* gone: NEAR is closed, FAR is ending */
+    bool last_cr, end_waits; /* end_waits: NEAR is told local's end a little later */
     int why;
     uint8_t guilty;
     struct skt_addr peer;
@@ -80,7 +80,7 @@ void relay_close(struct skt_relay *r, struct pair *p, bool side, int why); /* on
 void pair_came(struct skt_relay *r, skt_time now, struct skt_in *in);
 void pair_recv(struct skt_relay *r, struct pair *p, bool side, skt_time now, struct skt_in *in);
 void pair_local_joined(struct skt_relay *r, struct pair *p, skt_time now);
-void pair_say(struct skt_relay *r, struct pair *p);
+void pair_say(struct skt_relay *r, struct pair *p, skt_time now);
 void pair_tick(struct skt_relay *r, struct pair *p, skt_time now);
 
 /* wire.c */

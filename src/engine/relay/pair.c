@@ -42,6 +42,12 @@ static void tell_end(struct skt_relay *r, struct pair *p, bool side)
 static void side_ended(struct skt_relay *r, struct pair *p, bool side, skt_time now)
 {
     p->side[side].ended = true;
+    if (r->conf.late_end && is_local(r, p, side) && !p->side[NEAR].ended) {
+        p->end_waits = true;
+        p->heard = now;
+        relay_wake_at(r, now + r->conf.linger);
+        return;
+    }
     tell_end(r, p, !side);
     if (p->side[NEAR].ended && p->side[FAR].ended) {
         relay_close(r, p, NEAR, 0);
@@ -68,7 +74,7 @@ static void lead(struct skt_relay *r, struct pair *p, bool from)
 
 static void joined(struct skt_relay *r, struct pair *p)
 {
-    if (r->conf.proxy) {
+    if (r->conf.proxy && r->conf.to) {
         struct skt_room room = skt_outbox_room(&r->box, SKT_PROXY_MAX);
         skt_proxy_put(&room, &p->peer, &r->conf.here);
         (void)skt_outbox_to(&r->box, p->side[FAR].link, skt_outbox_took(&r->box, room));
@@ -87,7 +93,7 @@ void pair_local_joined(struct skt_relay *r, struct pair *p, skt_time now)
     r->local_pair = (uint32_t)(p - r->pairs);
     p->side[FAR].open = true;
     joined(r, p);
-    pair_say(r, p);
+    pair_say(r, p, now);
     if (r->local_ended && !p->side[FAR].moving && !r->conf.say_only)
         side_ended(r, p, FAR, now);
 }
@@ -271,7 +277,7 @@ void pair_recv(struct skt_relay *r, struct pair *p, bool side, skt_time now, str
     case SKT_ROOM:
         s->full = false;
         if (is_local(r, p, !side))
-            pair_say(r, p);
+            pair_say(r, p, now);
         break;
     case SKT_SHARE: break; /* never said */
     }
@@ -279,7 +285,7 @@ void pair_recv(struct skt_relay *r, struct pair *p, bool side, skt_time now, str
 
 /* --- local --- */
 
-void pair_say(struct skt_relay *r, struct pair *p)
+void pair_say(struct skt_relay *r, struct pair *p, skt_time now)
 {
     if (!p->side[NEAR].open || p->side[NEAR].full || p->side[NEAR].closing)
         return;
@@ -290,10 +296,7 @@ void pair_say(struct skt_relay *r, struct pair *p)
         r->say_len = 0;
     }
     if (r->say_ended && !p->side[FAR].ended) {
-        p->side[FAR].ended = true;
-        tell_end(r, p, NEAR);
-        if (p->side[NEAR].ended)
-            relay_close(r, p, NEAR, 0);
+        side_ended(r, p, FAR, now);
     }
 }
 
@@ -301,12 +304,17 @@ void pair_tick(struct skt_relay *r, struct pair *p, skt_time now)
 {
     skt_time due = p->heard + r->conf.linger;
 
-    pair_say(r, p);
-    if (!p->side[NEAR].ended || p->side[FAR].ended || !p->side[NEAR].link)
+    pair_say(r, p, now);
+    if (!p->side[NEAR].link || (!p->end_waits && (!p->side[NEAR].ended || p->side[FAR].ended)))
         return;
-    if (now < due) {
-        relay_wake_at(r, due);
+    if (now < due || p->side[NEAR].full) { /* full: that is no silence of our input */
+        relay_wake_at(r, now < due ? due : now + r->conf.linger);
         return;
     }
-    relay_close(r, p, NEAR, 0);
+    if (p->end_waits) {
+        p->end_waits = false;
+        tell_end(r, p, NEAR);
+    } else {
+        relay_close(r, p, NEAR, 0);
+    }
 }
