@@ -88,7 +88,8 @@ static int connect_run(struct skt_cli *cli)
         return skt_cli_usage(cli, "--probe needs a stream: UDP has no answer to 'is somebody there'");
     c.where = live_where(cli, c.local ? (c.o.udp ? "unixgram:" : "unix:") : c.o.udp ? "udp:" : "", c.host, c.port);
     c.conf.timeout = c.conf.idle = timeout;
-    if (!(r = live_open(&live, cli, NULL)) && !(r = live_tls(&live, &c.tls, false))) {
+    if (!(r = live_open(&live, cli, &(struct skt_rt_conf){ .tap_plain = c.tls.plain })) &&
+        !(r = live_tls(&live, &c.tls, false))) {
         c.conf.tls = live.tls;
         r = c.probe ? probe(&live, &c) : talk(&live, &c);
     }

@@ -58,7 +58,8 @@ static int listen_run(struct skt_cli *cli)
         return skt_cli_usage(cli, "--tls needs a stream: it does not go with --udp");
     o.keep |= o.udp; /* datagrams have no end: until we are told to */
     where = live_where(cli, local ? (o.udp ? "unixgram:" : "unix:") : o.udp ? "udp:" : "", where, port);
-    if (!(r = live_open(&live, cli, NULL)) && !(r = live_tls(&live, &tls, true))) {
+    if (!(r = live_open(&live, cli, &(struct skt_rt_conf){ .tap_plain = tls.plain })) &&
+        !(r = live_tls(&live, &tls, true))) {
         conf.tls = live.tls;
         r = wait_and_talk(&live, &o, &conf, where);
     }

@@ -8,7 +8,7 @@
 
 /* Options that verbs share; their rows are macros, so that the words are the same everywhere. */
 struct live_tls {
-    bool tls, insecure;
+    bool tls, insecure, plain; /* plain: --pcap gets what is inside TLS */
     const char *cert, *key, *cacert, *pin, *alpn, *name, *keylog;
 };
 #define LIVE_TLS_CLIENT_ROWS(t)                                                                                        \
@@ -20,14 +20,16 @@ struct live_tls {
         SKT_OPT_STR(0, "alpn", &(t)->alpn, "LIST", "offer these protocols: h2,http/1.1"),                              \
         SKT_OPT_PATH(0, "cert", &(t)->cert, "FILE", "our certificate and its chain (PEM)"),                            \
         SKT_OPT_PATH(0, "key", &(t)->key, "FILE", "its private key (default: in the file of --cert)"),                 \
-        SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark")
+        SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark"),                           \
+        SKT_OPT_FLAG(0, "pcap-plain", &(t)->plain, "--pcap records what is inside TLS")
 #define LIVE_TLS_SERVER_ROWS(t)                                                                                        \
     SKT_OPT_FLAG(0, "tls", &(t)->tls, "speak TLS; needs --cert"),                                                      \
         SKT_OPT_PATH(0, "cert", &(t)->cert, "FILE", "certificate and its chain (PEM); SIGHUP reads it anew"),          \
         SKT_OPT_PATH(0, "key", &(t)->key, "FILE", "its private key (default: in the file of --cert)"),                 \
         SKT_OPT_PATH(0, "cacert", &(t)->cacert, "FILE", "demand client certificates signed by FILE"),                  \
         SKT_OPT_STR(0, "alpn", &(t)->alpn, "LIST", "take these protocols: h2,http/1.1"),                               \
-        SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark")
+        SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark"),                           \
+        SKT_OPT_FLAG(0, "pcap-plain", &(t)->plain, "--pcap records what is inside TLS")
 
 struct live {
     struct skt_cli *cli;
@@ -35,6 +37,7 @@ struct live {
     struct skt_tap *tap;
     struct skt_tls *tls;
     const struct live_tls *tls_files; /* that a SIGHUP reads anew; NULL: none */
+    skt_time every, due;              /* live_every */
 };
 
 /* conf may be NULL. max_links 0: as many as this process may open. 0, or an exit code, said already. */
@@ -47,6 +50,9 @@ int live_close(struct live *live, int code);
 /* One turn. 1: go on; 0: over; -EINTR: SIGINT or SIGTERM; -errno. SIGHUP reads TLS files anew. */
 int live_step(struct live *live);
 bool live_interrupted(void);
+/* A step ends each `every`, whatever happens on links, and then live_due is true once. */
+int live_every(struct live *live, skt_time every);
+bool live_due(struct live *live);
 /* Other runtimes to stop at a signal: those of -j. */
 void live_also_stop(struct skt_rt *rt);
 

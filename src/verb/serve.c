@@ -272,17 +272,15 @@ static void *worker_main(void *arg)
 static int first_main(struct server *s)
 {
     struct worker *w = s->workers;
-    skt_time due = s->stats_every ? live_now() + s->stats_every : SKT_NEVER;
     int r;
 
     while ((r = live_step(&s->live)) > 0) {
         turn_done(w);
-        if (skt_rt_now(w->rt) < due)
+        if (!live_due(&s->live))
             continue;
         pthread_mutex_lock(&s->lock);
         stats(s);
         pthread_mutex_unlock(&s->lock);
-        due += s->stats_every;
     }
     turn_done(w);
     return r;
@@ -334,7 +332,7 @@ static int run(struct server *s)
     s->listen.tls = s->live.tls;
     s->workers[0].rt = s->live.rt;
     s->rt.tap = s->live.tap;
-    if ((r = open_workers(s)) || (r = live_shut_in(&s->live, &need)))
+    if ((r = open_workers(s)) || (r = live_every(&s->live, s->stats_every)) || (r = live_shut_in(&s->live, &need)))
         return r;
     r = start_threads(s);
     if (!r)
@@ -403,6 +401,7 @@ static int serve(struct skt_cli *cli)
     };
     char exec[4096], to[600];
     uint64_t queue = 1 << 20;
+    uint32_t spin = 0;
     const struct skt_opt opts[] = {
         SKT_OPT_FLAG('e', "echo", &s.echo, "send back what comes"),
         SKT_OPT_STR('r', "reply", &s.reply, "PREFIX", "answer each line or datagram with PREFIX and itself"),
@@ -425,7 +424,8 @@ static int serve(struct skt_cli *cli)
         SKT_OPT_FLAG(0, "proxy-protocol", &s.listen.proxy, "a PROXY header (v1, v2) comes first"),
         SKT_OPT_FLAG(0, "send-proxy", &s.send_proxy, "send a PROXY header (v1) to the target of --to"),
         SKT_OPT_TIME(0, "stats", &s.stats_every, "TIME", "print counters as JSON each TIME, and at the end"),
-        SKT_OPT_TIME(0, "busy-poll", &s.rt.busy_poll, "TIME", "spin for TIME before sleeping: less latency, more CPU"),
+        SKT_OPT_U32(0, "busy-poll", &spin, "USEC", "spin for USEC microseconds before sleeping: less latency, more CPU",
+            .max = 1000000),
         SKT_OPT_FLAG(0, "cc-system", &s.rt.cc_system, "keep the system's congestion control for peers on this host"),
         SKT_ARGS(&s.where, "[HOST:]PORT", "where to listen; also unix:/path", .min = 1, .max = LISTENERS_MAX),
         SKT_OPT_END,
@@ -445,6 +445,8 @@ static int serve(struct skt_cli *cli)
         s.to = to;
     }
     s.rt.queue_bytes = (uint32_t)queue;
+    s.rt.busy_poll = spin * SKT_US;
+    s.rt.tap_plain = s.tls.plain;
     s.listen.max_conns = s.max_conns;
     s.listen.wait = s.policy == WAIT;
     s.listen.reuse_port = s.threads > 1;
