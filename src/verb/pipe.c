@@ -106,6 +106,7 @@ static void failed(struct pipe *p, const struct skt_relay_event *ev)
     const char *why = skt_rt_why(p->live->rt, ev->link);
     enum skt_phase phase = phase_of(ev->why);
 
+    prompt_end(p->prompt);
     fail(p, *why ? skt_cli_fail_why(p->live->cli, phase, ev->why, why)
                  : skt_cli_fail(p->live->cli, phase, ev->why, "peer"));
 }
@@ -133,6 +134,7 @@ static void left(struct pipe *p, const struct skt_relay_event *ev)
     struct skt_cli *cli = p->live->cli;
     const char *why = skt_rt_why(p->live->rt, ev->link);
 
+    prompt_end(p->prompt);
     skt_cli_debug(cli, 1, "%s left: %llu bytes in, %llu out", live_addr(&ev->peer), (unsigned long long)ev->in,
         (unsigned long long)ev->out);
     if (cli->json && !p->o.probe)
@@ -223,6 +225,7 @@ static int start(struct pipe *p)
         .rate = p->o.rate,
         .datagrams = p->o.udp,
         .linger = p->o.linger,
+        .late_end = p->live->tls != NULL,
         .watch = p->o.hex || p->o.transcript || p->o.interactive,
         .say_only = p->o.send || p->o.interactive };
     struct skt_cli *cli = p->live->cli;
