@@ -87,14 +87,14 @@ static bool is_loopback(const struct skt_addr *a)
 {
     static const uint8_t one[16] = { [15] = 1 }, mapped[13] = { [10] = 0xff, [11] = 0xff, [12] = 127 };
 
-    return (a->family == SKT_IP4 && a->ip[0] == 127)
-        || (a->family == SKT_IP6 && (!memcmp(a->ip, one, 16) || !memcmp(a->ip, mapped, 13)));
+    return (a->family == SKT_IP4 && a->ip[0] == 127) ||
+           (a->family == SKT_IP6 && (!memcmp(a->ip, one, 16) || !memcmp(a->ip, mapped, 13)));
 }
 
 bool sock_is_here(const struct skt_addr *local, const struct skt_addr *peer)
 {
-    return is_loopback(peer) || is_loopback(local)
-        || (local->family == peer->family && !memcmp(local->ip, peer->ip, sizeof local->ip));
+    return is_loopback(peer) || is_loopback(local) ||
+           (local->family == peer->family && !memcmp(local->ip, peer->ip, sizeof local->ip));
 }
 
 /* Congestion control that does not pace, for peers on this host: bbr paces even there, which costs a pipe 1.4x.
