@@ -200,17 +200,14 @@ static int open_all(struct hall *h)
 
 static int run(struct hall *h)
 {
-    skt_time due = h->stats_every ? live_now() + h->stats_every : SKT_NEVER;
     int r = open_all(h);
 
-    if (r)
+    if (r || (r = live_every(&h->live, h->stats_every)))
         return r;
     while ((r = live_step(&h->live)) > 0) {
         events(h);
-        if (skt_rt_now(h->live.rt) >= due) {
+        if (live_due(&h->live))
             stats(h);
-            due += h->stats_every;
-        }
     }
     skt_chat_stop(h->chat, skt_rt_now(h->live.rt), "the server ends");
     (void)skt_rt_step(h->live.rt); /* one turn to say so */

@@ -167,6 +167,35 @@ int live_step(struct live *live)
     return r;
 }
 
+/* An engine without links: it only wakes. */
+static void clock_recv(void *self, skt_time now, struct skt_in *in) {}
+static bool clock_send(void *self, skt_time now, struct skt_out *out) { return false; }
+static skt_time clock_wake(const void *self) { return ((const struct live *)self)->due; }
+
+static const struct skt_engine_ops clock_ops = { clock_recv, clock_send, clock_wake };
+
+int live_every(struct live *live, skt_time every)
+{
+    int r;
+
+    if (!every)
+        return 0;
+    live->every = every;
+    live->due = live_now() + every;
+    r = skt_rt_add(live->rt, (struct skt_engine){ &clock_ops, live });
+    return r < 0 ? skt_cli_fail(live->cli, SKT_PHASE_ANY, r, "runtime") : 0;
+}
+
+bool live_due(struct live *live)
+{
+    if (!live->every || skt_rt_now(live->rt) < live->due)
+        return false;
+    live->due += live->every;
+    if (live->due < skt_rt_now(live->rt)) /* we were held up: what was missed is not made up for */
+        live->due = skt_rt_now(live->rt) + live->every;
+    return true;
+}
+
 /* The directory of a file, for a file that takes its place is another one. */
 static void allow_dir(struct live *live, struct skt_sandbox_conf *conf, const char *file)
 {
