@@ -47,6 +47,7 @@ static struct piece *keep(struct link *l, const struct skt_out *out, struct skt_
     return sim_queue_add(l, buf, skt_span_of(buf->data, skt_len(bytes)), false);
 }
 
+/* Bytes for a stream wait in the driver until the end of the turn, when they are written together: so does the runtime. */
 static void out_stream(
     struct sim *sim, struct host *h, struct link *l, const struct skt_out *out, struct skt_span bytes)
 {
@@ -72,6 +73,7 @@ static void out_stream(
         sim_dirty(sim, l);
 }
 
+/* A datagram does not wait for the end of the turn, only for a socket that is full. */
 static void out_datagrams(
     struct sim *sim, struct host *h, struct link *l, const struct skt_out *out, struct skt_span bytes)
 {
@@ -94,6 +96,7 @@ static void out_datagrams(
     }
 }
 
+/* DATA lies in the room, SHARE in a counted buffer of the engine's. */
 static void out_bytes(struct sim *sim, struct host *h, struct link *l, struct skt_out *out)
 {
     struct skt_span bytes = { .p = sim->room, .end = out->data.p };
@@ -112,12 +115,14 @@ static void out_bytes(struct sim *sim, struct host *h, struct link *l, struct sk
         out_stream(sim, h, l, out, bytes);
 }
 
+/* What fails at once is told later all the same: an engine has not finished its send yet. */
 static void closed_later(struct sim *sim, struct link *l, int why)
 {
     sim_at(sim, (struct event){
                     .at = sim->now, .kind = EV_CLOSED, .who = (uint32_t)l->host, .gen = sim_link_id(l), .why = why });
 }
 
+/* The text is the engine's, or the test's: a wrong one is a CLOSE with the reason, as from the runtime. */
 static void open_link(struct sim *sim, struct link *l, const char *text)
 {
     uint16_t port = 0;
@@ -140,6 +145,7 @@ static void open_link(struct sim *sim, struct link *l, const char *text)
     }
 }
 
+/* OPEN takes the fresh link, so that the engine knows its name before anything is told of it. */
 static void out_open(struct sim *sim, struct host *h, struct skt_out *out)
 {
     size_t n = (size_t)(out->data.p - sim->room);
@@ -157,6 +163,7 @@ static void out_open(struct sim *sim, struct host *h, struct skt_out *out)
     open_link(sim, l, text);
 }
 
+/* MOVE: a source that is gone is the world's fault and ends the target; all else is the engine's. */
 static void out_move(struct sim *sim, struct host *h, struct link *to, const struct skt_out *out)
 {
     struct link *from = meant(sim, h, to->host, out->from);
@@ -185,6 +192,7 @@ static void out_eof(struct sim *sim, struct host *h, struct link *l)
     sim_dirty(sim, l);
 }
 
+/* Graceful: after what is queued, but not for ever. With a reason: now, and the peer sees a reset. */
 static void out_close(struct sim *sim, struct link *l, int why)
 {
     if (why < 0 || l->what != STREAM) {
@@ -205,6 +213,7 @@ static void out_close(struct sim *sim, struct link *l, int why)
     sim_dirty(sim, l);
 }
 
+/* One output. What can only be the engine's bug ends the run; what the world may cause is counted. */
 static void out_do(struct sim *sim, struct host *h, int host, struct skt_out *out, const uint8_t *end)
 {
     struct link *l;
@@ -236,6 +245,7 @@ static void out_do(struct sim *sim, struct host *h, int host, struct skt_out *ou
     }
 }
 
+/* One WAKE event a host is meant at any time; an older one that is still in the queue is known by its number. */
 static void plan_wake(struct sim *sim, struct host *h, int host)
 {
     skt_time at = h->engine.ops->wake(h->engine.self), late;
@@ -279,6 +289,7 @@ void sim_pump(struct sim *sim, int host)
     plan_wake(sim, h, host);
 }
 
+/* The engine hears it, and may not touch more than the contract allows. Those who call it ask the engine later. */
 void sim_recv(struct sim *sim, struct link *l, struct skt_in *in)
 {
     struct host *h = sim->hosts[l->host];
@@ -314,6 +325,7 @@ void sim_tell_kind(struct sim *sim, struct link *l, enum skt_kind kind, int why)
 
 /* ---- a turn ---- */
 
+/* The gathered writes at the end of a turn. A write may tell FULL or ROOM, and so add to the list. */
 static void flush(struct sim *sim, struct host *h)
 {
     for (uint32_t i = 0; i < h->n_dirty; i++) {
@@ -349,6 +361,7 @@ static void offer_held(struct sim *sim, struct host *h)
         memmove(h->held, h->held + n, h->n_held * sizeof *h->held);
 }
 
+/* Until nobody has anything more to do at this moment. */
 static void end_turn(struct sim *sim)
 {
     while (sim->n_active) {
@@ -368,6 +381,7 @@ static void end_turn(struct sim *sim)
     }
 }
 
+/* The engine may have put its wake off since this was planned: then it is not disturbed. */
 static void wake(struct sim *sim, int host, uint32_t number)
 {
     struct host *h = sim->hosts[host];

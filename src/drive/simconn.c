@@ -9,6 +9,7 @@ enum { HEAD = 40, TRIES_MAX = 15, BUFFER_MIN = 4096 };
 #define RTO        (200 * SKT_MS)
 #define KEEP_ALIVE (60 * SKT_SEC)
 
+/* Its events know it by number and generation, so that those of an old connection mean nothing to the next. */
 static struct conn *conn_new(struct sim *sim)
 {
     struct conn *c;
@@ -67,6 +68,7 @@ static bool arrives(struct sim *sim, struct wire *w, skt_time *ret_at)
     return false;
 }
 
+/* A word of the handshake or a reset, for that side. A reset that never arrives is noticed by keep-alive. */
 static void send_event(struct sim *sim, struct conn *c, enum event_kind kind, uint8_t to)
 {
     skt_time at;
@@ -94,6 +96,7 @@ static bool put_off(struct sim *sim, const struct conn *c, const struct event *e
 
 /* ---- the beginning ---- */
 
+/* Buffers are drawn, not configured: a test meets small and big ones. */
 static void pipe_init(struct sim *sim, struct pipe *p, int from, int to)
 {
     const struct sim_conf *conf = &sim->conf;
@@ -105,6 +108,7 @@ static void pipe_init(struct sim *sim, struct pipe *p, int from, int to)
     p->window = p->told_window = p->recv_buf;
 }
 
+/* Nothing of it is told before the next event: the engine, or the test, has still to learn the link's name. */
 void sim_tcp_open(struct sim *sim, struct link *l, int to, uint16_t port)
 {
     struct conn *c = conn_new(sim);
@@ -126,6 +130,7 @@ void sim_tcp_open(struct sim *sim, struct link *l, int to, uint16_t port)
         send_event(sim, c, EV_SYN, 1);
 }
 
+/* At the other host: who listens there is looked up now, not when it was sent. */
 static void on_syn(struct sim *sim, struct conn *c)
 {
     if (sim_bound(sim, c->host[1], false, c->addr[1].port))
@@ -141,6 +146,7 @@ static void plan_break(struct sim *sim, struct conn *c)
                         sim->now + (skt_time)sim_below(sim, (uint64_t)sim->conf.cut_within)));
 }
 
+/* What was sent to the link before it was open goes out now. */
 static void opened(struct sim *sim, struct link *l, const struct skt_addr *peer, skt_link via)
 {
     struct skt_in in = { .kind = SKT_OPEN, .peer = peer, .via = via };
@@ -169,6 +175,7 @@ static void on_synack(struct sim *sim, struct conn *c)
     opened(sim, c->link[0], &c->addr[1], 0);
 }
 
+/* The handshake is over; out of links or memory the server resets what the client takes for open, as a kernel would. */
 static void on_accept(struct sim *sim, struct conn *c)
 {
     struct link *listener = sim_bound(sim, c->host[1], false, c->addr[1].port), *l = NULL;
@@ -218,6 +225,7 @@ void sim_tcp_lost(struct sim *sim, struct conn *c)
         conn_done(sim, c);
 }
 
+/* The other side may still read what this one sent before: the connection ends when both have left. */
 void sim_tcp_gone(struct sim *sim, struct link *l, int why)
 {
     struct conn *c = l->conn != NO_CONN ? sim->conns[l->conn] : NULL;
@@ -233,6 +241,7 @@ void sim_tcp_gone(struct sim *sim, struct link *l, int why)
         conn_done(sim, c);
 }
 
+/* By chance of conf.cut: seen here at once, there when the path lets it. */
 static void on_break(struct sim *sim, struct conn *c, uint8_t side)
 {
     struct link *l = c->link[side];

@@ -14,6 +14,7 @@ enum { GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1 };
 
 /* ---- the end of a bad run ---- */
 
+/* For Wireshark: what led to the end. A tap in a file is whole up to now, one in memory gets a file. */
 static void save_capture(const struct sim *sim)
 {
     struct skt_span bytes = sim->tap ? skt_tap_bytes(sim->tap) : skt_span_of(NULL, 0);
@@ -101,8 +102,10 @@ struct link *sim_link_of(struct sim *sim, int host, skt_link id)
     return l && l->what != FREE && !l->closed && l->gen == id >> SKT_LINK_BITS ? l : NULL;
 }
 
+/* A copy cannot change, what an engine shares could: it says that it will not. */
 static uint64_t check_of(const struct piece *p) { return p->shared ? skt_siphash(1, 2, p->bytes) : 0; }
 
+/* A ring that doubles; the cap is on bytes, and checked by the caller. */
 struct piece *sim_queue_add(struct link *l, struct skt_buf *buf, struct skt_span bytes, bool shared)
 {
     struct piece *p;
@@ -161,6 +164,7 @@ void sim_queue_drop(struct sim *sim, struct link *l)
     l->room = l->first = 0;
 }
 
+/* Lists of a turn keep their places while somebody walks them. */
 static void forget(struct link **list, uint32_t *n, const struct link *l)
 {
     for (uint32_t i = 0; i < *n; i++)
@@ -186,6 +190,7 @@ static void link_free(struct sim *sim, struct link *l)
     h->n_links--;
 }
 
+/* The only end of a link. Moves end first, then the connection, then CLOSE is told, then the slot is free. */
 void sim_link_gone(struct sim *sim, struct link *l, int why)
 {
     struct skt_in in = { .kind = SKT_CLOSE, .why = why };
@@ -224,6 +229,7 @@ static void list(struct link ***list, uint32_t *n, uint32_t *room, struct link *
     (*list)[(*n)++] = l;
 }
 
+/* To be written at the end of the turn. */
 void sim_dirty(struct sim *sim, struct link *l)
 {
     struct host *h = sim->hosts[l->host];

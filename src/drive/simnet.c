@@ -56,6 +56,7 @@ bool sim_next_event(struct sim *sim, struct event *ret_event)
 
 /* ---- wires ---- */
 
+/* Made when first asked for: of 100 hosts few talk to all. Its dice depend on the two hosts and the seed alone. */
 struct wire *sim_wire_of(struct sim *sim, int from, int to)
 {
     uint64_t key = (uint64_t)from << 32 | (uint32_t)to;
@@ -73,6 +74,7 @@ struct wire *sim_wire_of(struct sim *sim, int from, int to)
     return sim->wires[i];
 }
 
+/* The state of the path, such as what its queue holds, goes on. */
 static void wire_set(struct sim *sim, int from, int to, const struct skt_path_conf *conf)
 {
     struct wire *w = sim_wire_of(sim, from, to);
@@ -100,6 +102,7 @@ void sim_heal(struct sim *sim, int a, int b) { sim_wire_of(sim, a, b)->cut = sim
 
 /* ---- names and ports ---- */
 
+/* Host n has 10.0.x.y with x.y = n + 1. */
 int sim_host_of(const struct sim *sim, const struct skt_addr *addr)
 {
     int host = (addr->ip[2] << 8 | addr->ip[3]) - 1;
@@ -135,6 +138,7 @@ int sim_parse(const struct sim *sim, int from, const char *text, bool *ret_udp, 
     return *ret_host < 0 ? -ENOENT : 0;
 }
 
+/* TCP listeners and UDP sockets; the port of a connection is its own affair. */
 static uint64_t port_key(int host, bool udp, uint16_t port)
 {
     return (uint64_t)udp << 63 | (uint64_t)host << 16 | port;
@@ -161,6 +165,7 @@ void sim_unbind(struct sim *sim, struct link *l)
         (void)skt_map_del(&sim->port_of, port_key(l->host, l->what == DGRAM, l->port)); /* it is there: bind put it */
 }
 
+/* For who connects: one after the other, as long as no datagram socket has it. */
 uint16_t sim_free_port(struct sim *sim, int host)
 {
     struct host *h = sim->hosts[host];

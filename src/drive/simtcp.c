@@ -14,6 +14,7 @@ enum { HEAD = 40, TRIES_MAX = 12, CRUMBS = 4096, LINGER_MAX = 1 << 20, MSS = 146
 
 /* ---- bytes in order ---- */
 
+/* The bytes stay in one piece, so that any part of them can be offered without a copy on the way. */
 static void fifo_put(struct fifo *f, struct skt_span bytes)
 {
     size_t n = skt_len(bytes);
@@ -55,6 +56,7 @@ static struct event conn_event(const struct conn *c, enum event_kind kind, uint8
     return (struct event){ .at = at, .kind = (uint8_t)kind, .side = side, .who = c->index, .gen = c->gen };
 }
 
+/* What was on its way to the sender and has arrived by now. Done when somebody looks: no event is spent on it. */
 static void settle(struct sim *sim, struct pipe *p)
 {
     while (p->ack_n && p->acks[p->ack_first].at <= sim->now) {
@@ -79,6 +81,8 @@ static void plan_ack(struct sim *sim, struct conn *c, uint8_t side)
     sim_at(sim, conn_event(c, EV_ACK, side, p->acks[p->ack_first].at));
 }
 
+/* Tells the sender what arrived and how far it may send. They take the path's delay back, and are never lost: a lost one
+ * is made good by the next. Those that do not find room in the ring ride on the last one. */
 static void acknowledge(struct sim *sim, struct conn *c, uint8_t side)
 {
     struct pipe *p = &c->pipe[side];
@@ -107,6 +111,7 @@ static void open_window(struct sim *sim, struct conn *c, uint8_t side)
 
 /* ---- segments ---- */
 
+/* Segments in flight, in order. */
 static struct segment *segment_add(struct pipe *p)
 {
     if (p->seg_n == p->seg_room) {
@@ -121,6 +126,8 @@ static struct segment *segment_add(struct pipe *p)
     return &p->segs[(p->seg_first + p->seg_n++) % p->seg_room];
 }
 
+/* How long until a loss is noticed: a round trip when enough follows it (RFC 5681: three duplicates), else the timer of
+ * RFC 6298, doubled each time. */
 static skt_time retry_time(const struct pipe *p, const struct segment *s)
 {
     const struct skt_path_conf *c = &p->wire->path.conf;
@@ -144,6 +151,7 @@ static void segment_go(struct sim *sim, struct pipe *p, struct segment *s, size_
         s->at = p->last_at;
 }
 
+/* The capture shows the network from the opener's side: out is what the opener sent. */
 static void tap_segment(struct sim *sim, struct conn *c, uint8_t side, const struct segment *s, struct skt_span bytes)
 {
     enum skt_tap_dir dir = side ? SKT_TAP_IN : SKT_TAP_OUT;
@@ -157,6 +165,7 @@ static void tap_segment(struct sim *sim, struct conn *c, uint8_t side, const str
         skt_tap_stream_eof(sim->tap, sim->now, &c->flow, dir);
 }
 
+/* Only the oldest one in flight has an event: none behind it can be of use before it arrived. */
 static void plan_segment(struct sim *sim, struct conn *c, uint8_t side)
 {
     struct pipe *p = &c->pipe[side];
@@ -175,6 +184,7 @@ static size_t segment_len(struct sim *sim, const struct conn *c, const struct pi
     return MSS;
 }
 
+/* As much as the window takes; the end of the stream needs no window. */
 static void transmit(struct sim *sim, struct conn *c, uint8_t side)
 {
     struct pipe *p = &c->pipe[side];
@@ -209,6 +219,7 @@ static void read_later(struct sim *sim, struct link *l, skt_time within)
                     sim->now + (skt_time)(within ? sim_below(sim, (uint64_t)within) : 0)));
 }
 
+/* The engine is done with n bytes; the window opens by them. */
 static void take(struct sim *sim, struct link *l, size_t n)
 {
     struct pipe *p = in_pipe(sim, l);
@@ -292,6 +303,7 @@ static size_t cut(struct sim *sim, const struct conn *c, const struct pipe *p, s
     return 1 + sim_below(sim, (uint64_t)1 << sim_below(sim, 17)) % n;
 }
 
+/* One read of a driver: bytes, or what comes in their place. */
 static void read_some(struct sim *sim, struct link *l)
 {
     struct conn *c = sim->conns[l->conn];
@@ -338,6 +350,7 @@ static bool try_again(struct sim *sim, struct conn *c, uint8_t side, struct segm
     return false;
 }
 
+/* The oldest in flight is due, and with it all that overtook it. */
 static void on_segment(struct sim *sim, struct conn *c, uint8_t side)
 {
     struct pipe *p = &c->pipe[side];
@@ -370,6 +383,7 @@ static void on_segment(struct sim *sim, struct conn *c, uint8_t side)
 
 /* ---- outwards ---- */
 
+/* A socket's buffer keeps what is not acknowledged. */
 static size_t space(const struct pipe *p)
 {
     uint64_t waiting = p->written - p->acked;
@@ -377,6 +391,7 @@ static size_t space(const struct pipe *p)
     return waiting < p->send_buf ? p->send_buf - waiting : 0;
 }
 
+/* Into the socket's buffer; a piece that does not fit is cut. */
 static void write_queue(struct sim *sim, struct link *l, struct pipe *p)
 {
     struct piece *piece;
@@ -437,6 +452,7 @@ void sim_tcp_flush(struct sim *sim, struct link *l)
     }
 }
 
+/* The sender hears something: it may have room, and go on. */
 static void on_ack(struct sim *sim, struct conn *c, uint8_t side, const struct event *e)
 {
     struct pipe *p = &c->pipe[side];
@@ -463,6 +479,7 @@ static void on_ack(struct sim *sim, struct conn *c, uint8_t side, const struct e
 
 /* ---- MOVE ---- */
 
+/* What the engine left unread before goes first, in order: it is in the same bytes. */
 void sim_move(struct sim *sim, struct link *from, struct link *to, uint64_t len)
 {
     from->move_to = to;
@@ -473,6 +490,7 @@ void sim_move(struct sim *sim, struct link *from, struct link *to, uint64_t len)
     read_later(sim, from, READ_LATER);
 }
 
+/* why: 0 all was moved; 1 the source ended, which is not told by EOF then; -errno. */
 void sim_move_end(struct sim *sim, struct link *from, int why)
 {
     struct link *to = from->move_to;

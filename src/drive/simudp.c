@@ -16,6 +16,7 @@ static bool same(const struct skt_addr *a, const struct skt_addr *b)
 
 /* ---- out ---- */
 
+/* One copy on its way. */
 static void fly(
     struct sim *sim, const struct link *l, int host, uint16_t port, struct skt_span bytes, skt_time at, uint32_t flip)
 {
@@ -46,6 +47,7 @@ static void tap_datagram(
     skt_tap_datagram(sim->tap, sim->now, sim->hosts[l->host]->iface, SKT_TAP_OUT, &from, to, bytes, 0);
 }
 
+/* The path decides; the capture tells what it decided. */
 static void send_one(struct sim *sim, const struct link *l, const struct skt_addr *to, int host, struct skt_span bytes)
 {
     struct wire *w = host < 0 ? NULL : sim_wire_of(sim, l->host, host);
@@ -76,6 +78,7 @@ void sim_udp_send(struct sim *sim, struct link *l, const struct skt_addr *to, st
     } while (skt_len(bytes));
 }
 
+/* As when the device's queue is full: soon there is room again. */
 void sim_udp_full(struct sim *sim, struct link *l)
 {
     l->full = true;
@@ -86,6 +89,7 @@ void sim_udp_full(struct sim *sim, struct link *l)
     sim_tell_kind(sim, l, SKT_FULL, 0);
 }
 
+/* What waited goes out in order, then the engine hears of it. */
 static void drain(struct sim *sim, struct link *l)
 {
     struct piece *p;
@@ -125,6 +129,7 @@ static void unreachable(struct sim *sim, const struct packet *p)
                         .why = -ECONNREFUSED });
 }
 
+/* Into the socket of that port, if it has room: else it is lost, as in a kernel. */
 static void on_datagram(struct sim *sim, struct packet *p)
 {
     struct link *l = sim_bound(sim, p->host, true, p->port);
@@ -175,6 +180,7 @@ static uint32_t train_len(struct sim *sim, const struct link *l, size_t *ret_byt
     return n;
 }
 
+/* Takes them out of the socket, as one read with GRO does. */
 static void train_make(struct sim *sim, struct link *l)
 {
     size_t bytes;
@@ -222,6 +228,7 @@ static void offer_train(struct sim *sim, struct link *l)
         read_later(sim, l);
 }
 
+/* The engine did something: it may want what it held, or else what came meanwhile. */
 void sim_udp_offer(struct sim *sim, struct link *l)
 {
     if (l->train)

@@ -63,6 +63,7 @@ static void fail(struct skt_tap *t, int error)
         return; /* not a file: nothing to be cut */
 }
 
+/* Only whole blocks are in the buffer, so after a flush the file is whole as well. */
 static void flush(struct skt_tap *t)
 {
     size_t done = 0;
@@ -111,6 +112,7 @@ static void keep(struct skt_tap *t, struct skt_room room)
         t->used = (size_t)(room.p - t->bytes);
 }
 
+/* Locked by the caller. */
 static uint32_t add_interface(struct skt_tap *t, const char *name)
 {
     struct skt_room room;
@@ -162,6 +164,7 @@ int skt_tap_flush(struct skt_tap *t)
     return r;
 }
 
+/* At the end: what was kept, and what not, for each interface. */
 static void put_stats(struct skt_tap *t)
 {
     struct skt_room room;
@@ -227,6 +230,7 @@ void skt_tap_note(struct skt_tap *t, const char *note)
 }
 
 /* True: this packet is beyond the cap, and counted. */
+/* Once full it stays full: a capture with holes would mislead. Room for the counts at the end is kept free. */
 static bool too_much(struct skt_tap *t, uint32_t iface, size_t block)
 {
     uint64_t end = t->written + t->used + block + (uint64_t)STATS_ROOM * t->n_ifaces;
@@ -236,6 +240,7 @@ static bool too_much(struct skt_tap *t, uint32_t iface, size_t block)
     return t->full;
 }
 
+/* All packets come through here: headers and checksums, then cut to conf.snap, then into a block. */
 static void put_packet(struct skt_tap *t, skt_time now, uint32_t iface, enum skt_tap_dir dir, struct skt_ip_packet *ip)
 {
     struct skt_room out = skt_room_of(t->packet, sizeof t->packet);
@@ -293,6 +298,7 @@ static struct skt_addr made_up(uint8_t net, uint32_t id, uint16_t port)
     return (struct skt_addr){ .family = SKT_IP4, .port = port, .ip = { 127, net, (uint8_t)(id >> 8), (uint8_t)id } };
 }
 
+/* RFC 4291 2.5.5.2: an IPv4 address as ::ffff:a.b.c.d. */
 static void map_to_ip6(struct skt_addr *addr)
 {
     if (addr->family != SKT_IP4)
@@ -334,6 +340,7 @@ void skt_tap_stream_open(struct skt_tap *t, skt_time now, struct skt_tap_flow *f
     pthread_mutex_unlock(&t->lock);
 }
 
+/* Without it Wireshark would take a long one-way stream for one that runs over its window. */
 static void acknowledge(struct skt_tap *t, skt_time now, struct skt_tap_flow *f, enum skt_tap_dir dir)
 {
     if (f->unacked[dir] >= ACK_EVERY)
@@ -369,6 +376,7 @@ void skt_tap_stream_skip(struct skt_tap *t, skt_time now, struct skt_tap_flow *f
     pthread_mutex_unlock(&t->lock);
 }
 
+/* A FIN takes a number of its own; each direction has one. */
 static void end(struct skt_tap *t, skt_time now, struct skt_tap_flow *f, enum skt_tap_dir dir)
 {
     if (!f->ended[dir])

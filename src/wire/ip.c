@@ -36,6 +36,7 @@ static uint64_t pseudo(const struct skt_addr *from, const struct skt_addr *to, u
     return skt_ip_sum(sum, skt_span_of(to->ip, ip_len(to)));
 }
 
+/* No options: 20 bytes. The header's own checksum is put in last. */
 static void put_ip4(struct skt_room *out, const struct skt_ip_packet *p, size_t len)
 {
     uint8_t *head = out->p;
@@ -63,6 +64,7 @@ static void put_ip6(struct skt_room *out, const struct skt_ip_packet *p, size_t 
     skt_put(out, skt_span_of(p->to.ip, 16));
 }
 
+/* The checksum stays zero here: skt_ip_put has it, when the payload is there as well. */
 static void put_tcp(struct skt_room *out, const struct skt_ip_packet *p, size_t head)
 {
     skt_put_u16(out, p->from.port);
@@ -135,6 +137,7 @@ static bool tcp_option(struct skt_span *in, uint8_t *ret_kind, struct skt_span *
     return !in->bad;
 }
 
+/* Moves body to the payload. */
 static int get_tcp(struct skt_span *body, struct skt_ip_packet *p)
 {
     struct skt_span options, value;
@@ -157,6 +160,7 @@ static int get_tcp(struct skt_span *body, struct skt_ip_packet *p)
     return options.bad ? -EBADMSG : 0;
 }
 
+/* RFC 768: the length counts header and data; bytes behind it are not the datagram's. */
 static int get_udp(struct skt_span *body, struct skt_ip_packet *p)
 {
     size_t all = skt_len(*body);
@@ -206,6 +210,7 @@ static void get_address(struct skt_span *in, uint8_t family, struct skt_addr *re
         memcpy(ret_addr->ip, ip.p, skt_len(ip));
 }
 
+/* Only the bytes that the header claims are looked at: Ethernet pads short packets. */
 static int get_ip4(struct skt_span *in, struct skt_ip_packet *p)
 {
     struct skt_span whole = *in, body;
@@ -255,6 +260,7 @@ static int skip_extensions(struct skt_span *body, struct skt_ip_packet *p, bool 
     return -EBADMSG;
 }
 
+/* RFC 8200: no checksum of its own, the length does not count this header. */
 static int get_ip6(struct skt_span *in, struct skt_ip_packet *p)
 {
     struct skt_span body;

@@ -11,12 +11,14 @@ enum { NANOSECONDS = 9, MICROSECONDS = 6 };                       /* values of i
 
 /* ---- writing ---- */
 
+/* To the next multiple of four, with zeros. */
 static void pad(struct skt_room *out, size_t len)
 {
     while (len++ % 4)
         skt_put_u8(out, 0);
 }
 
+/* Code, length without padding, value, padding. */
 static void put_option(struct skt_room *out, uint16_t code, struct skt_span value)
 {
     skt_put_u16(out, code);
@@ -47,6 +49,7 @@ static struct skt_room begin_block(const struct skt_room *out, uint32_t type)
     return block;
 }
 
+/* The length stands at both ends, so that a file can be read backwards. */
 static void end_block(struct skt_room *out, struct skt_room block)
 {
     uint32_t len = (uint32_t)(block.p - out->p) + 4;
@@ -199,6 +202,7 @@ static int get_section(struct skt_pcapng *r, struct skt_span body, struct skt_pc
     return body.bad ? -EBADMSG : 0;
 }
 
+/* Told of before its first packet; numbers count up in each section. */
 static int get_interface(struct skt_pcapng *r, struct skt_span body, struct skt_pcapng_block *b)
 {
     struct skt_span value;
@@ -226,6 +230,7 @@ static int get_interface(struct skt_pcapng *r, struct skt_span body, struct skt_
     return 0;
 }
 
+/* What is captured cannot be longer than what was there, nor than the interface's cap. */
 static int get_packet(const struct skt_pcapng *r, struct skt_span body, struct skt_pcapng_block *b)
 {
     struct skt_pcapng_packet *p = &b->packet;
@@ -257,6 +262,7 @@ static int get_packet(const struct skt_pcapng *r, struct skt_span body, struct s
     return body.bad ? -EBADMSG : 0;
 }
 
+/* Counts are optional: what is not told is 0. */
 static int get_stats(const struct skt_pcapng *r, struct skt_span body, struct skt_pcapng_block *b)
 {
     struct skt_span value;
