@@ -20,8 +20,8 @@ cleanup() {
     for pid in $pids; do
         children="$children $(cat "/proc/$pid/task/$pid/children" 2>/dev/null)"
     done
-    for pid in $pids $children; do
-        kill "$pid" 2>/dev/null && kill -CONT "$pid" 2>/dev/null
+    for pid in $pids $children; do # CONT goes first: behind TERM it would disturb a leak checker at work
+        kill -CONT "$pid" 2>/dev/null && kill "$pid" 2>/dev/null
     done
     for pid in $pids; do
         until_true 5 gone "$pid" || {
