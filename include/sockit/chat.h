@@ -74,5 +74,5 @@ struct skt_engine skt_chat_engine(struct skt_chat *chat);
 bool skt_chat_next(struct skt_chat *chat, struct skt_chat_event *ret_event);
 void skt_chat_stats(const struct skt_chat *chat, struct skt_chat_stats *ret_stats);
 
-/* Says so to everyone and closes every link, as a QUIT with that reason. New links are refused from now on. */
+/* Tells everyone why and closes every link. New links are refused from now on. */
 void skt_chat_stop(struct skt_chat *chat, skt_time now, const char *reason);

@@ -150,7 +150,29 @@ static void a_room_that_was_overrun_delivers_nothing(void **state)
     skt_outbox_done(&ob);
 }
 
+static void the_memory_of_a_burst_is_given_back_but_for_a_first_share(void **state)
+{
+    struct skt_outbox ob;
+    struct skt_out out;
+    struct skt_slice s;
+    uint32_t first;
+
+    skt_outbox_init(&ob, 100, 1000000);
+    assert_int_equal(skt_outbox_reserve(&ob), 0);
+    first = ob.room;
+    assert_true(first > 0);
+    s = put(&ob, "x");
+    for (uint32_t i = 0; i < 100000; i++)
+        assert_true(skt_outbox_to(&ob, i, s));
+    assert_true(ob.room >= 100000);
+    while (skt_outbox_send(&ob, &out)) {
+    }
+    assert_int_equal(ob.room, first);
+    skt_outbox_done(&ob);
+}
+
 RUN(T(deliveries_come_out_in_order), T(texts_that_follow_each_other_touch),
     T(a_block_is_used_again_when_all_of_it_left), T(what_the_driver_keeps_stays_as_it_was),
     T(bytes_of_others_are_passed_on_uncopied), T(it_says_when_it_is_full_and_never_goes_over_its_cap),
-    T(order_holds_however_it_is_filled_and_drained), T(a_room_that_was_overrun_delivers_nothing))
+    T(order_holds_however_it_is_filled_and_drained), T(a_room_that_was_overrun_delivers_nothing),
+    T(the_memory_of_a_burst_is_given_back_but_for_a_first_share))
