@@ -5,6 +5,8 @@
 exits 0 "$SOCKIT" doctor
 says '^ok +ip4 +yes$' out
 says '^[a-z]+ +landlock ' out
+says '^ok +plug-ins +tls dns edit sandbox$' out
+says '^(ok +io_uring +yes|absent +io_uring +no: .*)$' out
 
 # What is taken away is found lacking, with the way out.
 (
@@ -20,7 +22,7 @@ silent err
 
 exits 0 "$SOCKIT" doctor --json
 says '^\{"check":"ip4","state":"ok","found":"yes","for":"TCP over 127.0.0.1","do":null\}$' out
-is "$(wc -l <out)" "$(grep -c '^{"check":"[a-z0-9 -]*","state":"\(ok\|lacking\|broken\)",.*}$' out)"
+is "$(wc -l <out)" "$(grep -c '^{"check":"[a-z0-9_ -]*","state":"\(ok\|lacking\|broken\|absent\|unknown\)",.*}$' out)"
 
 # Without a loopback nothing works: said, and exit code 1.
 if unshare -rn true 2>/dev/null; then
@@ -35,4 +37,5 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     exits 0 setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$SOCKIT" doctor
     says '^lacking +raw sockets +no: Operation not permitted$' out
     says 'cap_net_raw' out
+    says '^absent +rights +none of those for networks$' out
 fi
