@@ -19,6 +19,19 @@ enum {
     TRAINS_MAX = 1024, /* that wait for a full socket; more are lost, as on any network */
 };
 
+void *sim_mem(void *old, size_t n, size_t size)
+{
+    void *p = reallocarray(old, n ? n : 1, size);
+
+    if (!p) {
+        fputs("sim: out of memory\n", stderr);
+        abort();
+    }
+    if (!old)
+        memset(p, 0, n * size);
+    return p;
+}
+
 /* ---- what an engine wants ---- */
 
 /* The link meant, or NULL: it is gone, which is counted; one that never was is a broken rule. */

@@ -33,7 +33,8 @@ SKT_CLEANUP(sim)
 int sim_host(struct sim *sim, struct skt_engine engine, const char *name);
 /* where: "tcp:9000", "udp:9000" (or a bare port: tcp). The link is open from now on. */
 skt_link sim_listen(struct sim *sim, int host, const char *where);
-/* to: as out OPEN has it: "name:port", "udp:name:port", "10.0.0.1:9000". Told by OPEN or CLOSE, never before this returns. */
+/* to: as out OPEN has it: "name:port", "udp:name:port", "10.0.0.1:9000"; "tls:" is plain TCP here. Told
+ * by OPEN or CLOSE, never before this returns: no such name is -ENOENT, no such scheme here (unix, exec) -EOPNOTSUPP. */
 skt_link sim_open(struct sim *sim, int host, const char *to);
 
 /* The path between two hosts, each way its own dice. May be changed at any time. Hosts that no call wired have the path of

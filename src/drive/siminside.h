@@ -175,7 +175,6 @@ struct sim {
 /* simlink.c */
 void sim_broken(const struct sim *sim, const struct host *h, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), noreturn));
-void *sim_mem(void *old, size_t n, size_t size); /* of n items; ends the program rather than give NULL */
 bool sim_chance(struct sim *sim, double share);
 uint64_t sim_below(struct sim *sim, uint64_t n);
 skt_link sim_link_id(const struct link *l);
@@ -195,6 +194,7 @@ void sim_queue_pop(struct link *l);
 void sim_queue_cut(struct link *l, size_t n); /* of the first */
 
 /* sim.c */
+void *sim_mem(void *old, size_t n, size_t size); /* of n items; ends the program rather than give NULL */
 void sim_recv(struct sim *sim, struct link *l, struct skt_in *in);
 void sim_pump(struct sim *sim, int host);                          /* asks for all that it wants */
 void sim_tell(struct sim *sim, struct link *l, struct skt_in *in); /* recv, pump */

@@ -1,4 +1,4 @@
-/* simlink: memory, links and their queues, and the end of a run that broke a rule. */
+/* simlink: links and their queues, and the end of a run that broke a rule. */
 #include "drive/siminside.h"
 
 #include <assert.h>
@@ -47,19 +47,6 @@ void sim_broken(const struct sim *sim, const struct host *h, const char *fmt, ..
     fputc('\n', stderr);
     save_capture(sim);
     abort();
-}
-
-void *sim_mem(void *old, size_t n, size_t size)
-{
-    void *p = reallocarray(old, n ? n : 1, size);
-
-    if (!p) {
-        fputs("sim: out of memory\n", stderr);
-        abort();
-    }
-    if (!old)
-        memset(p, 0, n * size);
-    return p;
 }
 
 uint64_t sim_below(struct sim *sim, uint64_t n) { return skt_random_below(&sim->random, n); }

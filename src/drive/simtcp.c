@@ -86,16 +86,16 @@ static void plan_ack(struct sim *sim, struct conn *c, uint8_t side)
 static void acknowledge(struct sim *sim, struct conn *c, uint8_t side)
 {
     struct pipe *p = &c->pipe[side];
-    skt_time at = sim->now + p->back->path.conf.delay;
-    struct ack *last = p->ack_n ? &p->acks[(p->ack_first + p->ack_n - 1) % ACKS] : NULL;
+    struct ack *last, ack = { .at = sim->now + p->back->path.conf.delay, .got = p->arrived };
 
+    p->told_window = ack.window = p->read + p->recv_buf;
     settle(sim, p);
-    if (last && p->ack_n && last->at > at)
-        at = last->at;
-    if (p->ack_n == 0 || (p->ack_n < ACKS && last->at != at))
+    last = &p->acks[(p->ack_first + p->ack_n + ACKS - 1) % ACKS];
+    if (p->ack_n && last->at > ack.at)
+        ack.at = last->at;
+    if (!p->ack_n || (p->ack_n < ACKS && last->at != ack.at))
         last = &p->acks[(p->ack_first + p->ack_n++) % ACKS];
-    p->told_window = p->read + p->recv_buf;
-    *last = (struct ack){ .at = at, .got = p->arrived, .window = p->told_window };
+    *last = ack;
     plan_ack(sim, c, side);
 }
 
