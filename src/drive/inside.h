@@ -4,6 +4,7 @@
 
 #include "base/heap.h"
 #include "drive/queue.h"
+#include "drive/sock.h"
 
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -211,17 +212,3 @@ void tapped_eof(struct skt_rt *rt, struct link *l, bool sent);
 void tapped_close(struct skt_rt *rt, struct link *l, int why);
 void tapped_datagram(
     struct skt_rt *rt, struct link *l, bool sent, const struct skt_addr *peer, struct skt_span train, uint32_t seg);
-
-/* sock.c: addresses and options */
-struct sock_name {
-    struct sockaddr_storage ss;
-    socklen_t len;
-};
-void sock_of_addr(const struct skt_addr *addr, struct sock_name *ret_name);
-struct skt_addr sock_addr(const struct sockaddr_storage *ss, socklen_t len);
-int sock_unix(const char *path, struct sock_name *ret_name);
-void sock_stream_options(int fd);
-void sock_fast_cc(const struct skt_rt *rt, int fd);
-bool sock_is_here(const struct skt_addr *local, const struct skt_addr *peer);
-struct skt_addr sock_peer(int fd);
-struct skt_addr sock_local(int fd);

@@ -174,8 +174,8 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
     if (e->scheme != SKT_UNIX) {
         sock_stream_options(l->fd);
         ls->check_here = is_any(&local);
-        if (sock_is_here(&local, &local) && !ls->check_here)
-            sock_fast_cc(rt, l->fd);
+        if (!rt->conf.cc_system && sock_is_here(&local, &local) && !ls->check_here)
+            sock_fast_cc(l->fd);
     }
     if (listen(l->fd, BACKLOG))
         return failed(rt, where, "listen", errno);
@@ -246,8 +246,8 @@ static void start(struct skt_rt *rt, struct link *ls_link, int fd, const struct 
     l->idle_ms = (uint32_t)(ls->conf.idle / SKT_MS);
     if (ls->check_here) {
         struct skt_addr local = sock_local(fd);
-        if (sock_is_here(&local, peer))
-            sock_fast_cc(rt, fd);
+        if (!rt->conf.cc_system && sock_is_here(&local, peer))
+            sock_fast_cc(fd);
     }
     if ((ls->conf.proxy || ls->conf.tls) && !link_extra(l)) {
         link_gone(rt, l, -ENOMEM);

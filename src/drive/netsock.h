@@ -2,7 +2,7 @@
 /* netsock: what the files of the façade share. net.c opens, netio.c moves bytes, nettls.c is the filter between. */
 #include <sockit/net.h>
 
-#include "drive/inside.h"
+#include "drive/sock.h"
 
 #include <poll.h>
 #include <stdatomic.h>

@@ -138,8 +138,8 @@ static void connected(struct skt_rt *rt, struct link *l, int fd)
     }
     if (peer.family != SKT_LOCAL) {
         sock_stream_options(fd);
-        if (sock_is_here(&local, &peer))
-            sock_fast_cc(rt, fd);
+        if (!rt->conf.cc_system && sock_is_here(&local, &peer))
+            sock_fast_cc(fd);
     }
     if (tls && (r = tlslink_start(rt, l, tls, *host ? host : NULL))) {
         link_gone(rt, l, r);

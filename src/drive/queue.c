@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MORE_FIRST = 8 };
+enum { MORE_FIRST = 8, TAIL_SIZE = 4096 };
 
 static struct slice *at(const struct queue *q, uint32_t i)
 {
@@ -63,8 +63,33 @@ int queue_add(struct queue *q, struct skt_buf *buf, struct skt_span bytes)
         return r;
     q->n++;
     q->bytes += len;
+    q->tail = NULL; /* its last slice is another's now */
     *at(q, q->n - 1) = (struct slice){ skt_buf_ref(buf), off, len };
     return 0;
+}
+
+int queue_copy(struct queue *q, struct skt_span bytes)
+{
+    struct slice *last = q->n ? at(q, q->n - 1) : NULL;
+    uint32_t len = (uint32_t)skt_len(bytes), end = last ? last->off + last->len : 0;
+    struct skt_buf *buf;
+    int r;
+
+    if (last && last->buf == q->tail && q->tail->size - end >= len) {
+        memcpy(q->tail->data + end, bytes.p, len);
+        last->len += len;
+        q->bytes += len;
+        return 0;
+    }
+    buf = skt_buf_new(len < TAIL_SIZE ? TAIL_SIZE : len);
+    if (!buf)
+        return -ENOMEM;
+    memcpy(buf->data, bytes.p, len);
+    r = queue_add(q, buf, skt_span_of(buf->data, len));
+    skt_buf_put(buf); /* the slice has its own reference, or there is none */
+    if (!r)
+        q->tail = buf;
+    return r;
 }
 
 int queue_iov(const struct queue *q, struct iovec *iov, int max)

@@ -1,5 +1,5 @@
 /* sock: addresses and options of sockets. */
-#include "drive/inside.h"
+#include "drive/sock.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -99,11 +99,11 @@ bool sock_is_here(const struct skt_addr *local, const struct skt_addr *peer)
 
 /* Congestion control that does not pace, for peers on this host: bbr paces even there, which costs a pipe 1.4x.
  * Of those that every user may choose; cubic is refused inside a network namespace, reno is not. */
-void sock_fast_cc(const struct skt_rt *rt, int fd)
+void sock_fast_cc(int fd)
 {
     static const char *const names[] = { "cubic", "reno" };
 
-    for (size_t i = 0; !rt->conf.cc_system && i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, names[i], (socklen_t)strlen(names[i])))
             return;
 }

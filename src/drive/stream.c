@@ -10,8 +10,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { KEEP_BY_COPY = 16 * 1024 }; /* a shorter rest is copied, so that it does not keep a whole block alive */
-#define CLOSE_TIME (30 * SKT_SEC)  /* for what is queued when the engine closes and the peer does not read */
+enum {
+    COPY_MAX = 2048, /* bytes: smaller pieces for a peer that does not read are copied */
+    KEEP_BY_COPY = 16 * 1024
+};                                /* a shorter rest is copied, so that it does not keep a whole block alive */
+#define CLOSE_TIME (30 * SKT_SEC) /* for what is queued when the engine closes and the peer does not read */
 
 static void read_wanted(struct skt_rt *rt, struct link *l, bool wanted)
 {
@@ -287,7 +290,7 @@ int stream_add(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct sk
     }
     if (skt_len(bytes) > rt->conf.queue_bytes - l->queue.bytes)
         return -ENOBUFS;
-    r = queue_add(&l->queue, buf, bytes);
+    r = l->full && skt_len(bytes) < COPY_MAX ? queue_copy(&l->queue, bytes) : queue_add(&l->queue, buf, bytes);
     if (r)
         return r;
     link_dirty(rt, l);

@@ -54,6 +54,29 @@ static void the_number_of_slices_has_a_cap(void **state)
     skt_buf_put(buf);
 }
 
+/* A peer that does not read costs what is queued for it, and some blocks; not a block for each small piece. */
+static void copies_of_small_pieces_share_a_block(void **state)
+{
+    struct skt_buf *buf = skt_buf_new(100);
+    struct queue q = { 0 };
+    struct iovec iov[4];
+
+    memset(buf->data, 'x', 100);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(queue_copy(&q, part(buf, 0, 50)), 0);
+    assert_int_equal(q.bytes, 5000);
+    assert_int_equal(q.n, 2);
+    assert_int_equal(buf->refs, 1);
+    assert_int_equal(queue_add(&q, buf, part(buf, 0, 10)), 0); /* and a shared one behind them */
+    assert_int_equal(queue_copy(&q, part(buf, 0, 50)), 0);
+    assert_int_equal(queue_iov(&q, iov, 4), 4);
+    assert_int_equal(iov[3].iov_len, 50);
+    queue_drop(&q, 5060);
+    assert_int_equal(q.n, 0);
+    assert_int_equal(buf->refs, 1);
+    skt_buf_put(buf);
+}
+
 /* Against a plain array of bytes: whatever is added and dropped, the bytes come out in order. */
 static void bytes_leave_in_the_order_in_which_they_came(void **state)
 {
@@ -94,4 +117,4 @@ static void bytes_leave_in_the_order_in_which_they_came(void **state)
 }
 
 RUN(T(slices_that_touch_become_one), T(an_empty_slice_takes_no_place), T(the_number_of_slices_has_a_cap),
-    T(bytes_leave_in_the_order_in_which_they_came))
+    T(copies_of_small_pieces_share_a_block), T(bytes_leave_in_the_order_in_which_they_came))
