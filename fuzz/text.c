@@ -60,7 +60,7 @@ static void endpoints(const char *text, struct skt_room *why)
     struct skt_endpoint end, copy;
 
     (void)skt_endpoint_parse_host(text, 6667, &end, why);
-    if (skt_endpoint_parse(text, &end, why) || !stays(text) || !strncmp(text, "tcp:", 4))
+    if (skt_endpoint_parse(text, &end, why) || !stays(text))
         return;
     skt_put_endpoint(&out, &end);
     skt_put_u8(&out, 0);

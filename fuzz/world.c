@@ -142,6 +142,8 @@ static void do_move(struct world *w, struct side *s, const struct skt_out *out)
 
     assert(from && from != s && !s->moves && !from->moved_from && !s->out_eof && out->len > 0);
     s->moves = from->moved_from = true;
+    from->n = 0; /* what was unread goes first */
+    from->hold = false;
     s->move_from = out->from;
     s->move_len = out->len;
 }
