@@ -344,6 +344,9 @@ static int add_rules(scmp_filter_ctx ctx)
         r = allow_values(ctx, SCMP_SYS(ioctl), 1, ioctls, sizeof ioctls / sizeof *ioctls);
     if (!r)
         r = allow_values(ctx, SCMP_SYS(socket), 0, families, sizeof families / sizeof *families);
+    if (!r) /* getifaddrs asks so, in some resolvers, and can do without */
+        r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+            SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_NETLINK));
     if (!r)
         r = allow_values(ctx, SCMP_SYS(socketpair), 0, families, 1);
     if (!r)
