@@ -269,7 +269,7 @@ int live_shut_in(struct live *live, const struct live_need *need)
         return 0;
     }
     if (r)
-        return skt_cli_fail(live->cli, SKT_PHASE_ANY, r, "sandbox");
+        return skt_cli_fail(live->cli, SKT_PHASE_ANY, r, "the sandbox, which SOCKIT_SANDBOX=off leaves out");
     skt_cli_debug(live->cli, 1, "sandbox: no rights%s%s", skt_sandbox_parts() & SKT_SANDBOX_LANDLOCK ? ", files" : "",
         skt_sandbox_parts() & SKT_SANDBOX_SECCOMP ? ", system calls" : "");
     return 0;

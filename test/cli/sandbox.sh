@@ -168,3 +168,14 @@ server=$pid
 wait_port "$port"
 is 0 "$(field "/proc/$server/status" Seccomp)"
 stop "$server"
+
+# ---- a kernel that lacks a part, and one that refuses ----
+if strace -o trace true 2>/dev/null; then
+    free_port
+    for lack in landlock_create_ruleset seccomp; do
+        exits 4 strace -o trace -e "inject=$lack:error=ENOSYS" "$SOCKIT" -v connect -z 127.0.0.1 "$port"
+        says '^debug: sandbox: no rights' err
+    done
+    exits 9 strace -o trace -e inject=capset:error=EPERM "$SOCKIT" connect -z 127.0.0.1 "$port"
+    says 'the sandbox, which SOCKIT_SANDBOX=off leaves out: Operation not permitted' err
+fi

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -361,7 +362,10 @@ static int add_rules(scmp_filter_ctx ctx)
 /* 1: in force; 0: this kernel has none. */
 static int drop_calls(void)
 {
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    const uint32_t wish = SECCOMP_RET_KILL_PROCESS;
+    bool can = !syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &wish); /* 4.14; before, the thread dies alone */
+    uint32_t death = can ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_KILL_THREAD;
+    scmp_filter_ctx ctx = seccomp_init(death);
     int r;
 
     if (!ctx)
@@ -371,7 +375,7 @@ static int drop_calls(void)
     (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
     (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
     (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree of comparisons, not a list */
-    r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, death);
     if (!r)
         r = add_rules(ctx);
     if (!r)
