@@ -83,4 +83,6 @@ struct skt_engine {
  * - FULL is told when a flush left something; what is sent to a full link still queues in the driver, and above the
  *   runtime's cap the link is closed with -ENOBUFS: an engine that relays holds its input until ROOM.
  * - MOVE: while it lasts the engine sends no other bytes to the link; `from` delivers nothing to recv but its CLOSE.
- *   It ends with in MOVE (link = target) and why != 0, or when len is done (why 0). */
+ *   It ends with in MOVE (link = target) and why != 0, or when len is done (why 0, with the bytes that
+ *   completed it).
+ * - Datagrams: recv takes whole ones; what it leaves without hold is lost, as on any network. */

@@ -31,6 +31,7 @@ struct train {
 
 struct dgrams {
     bool connected, no_gso, paused;
+    struct train rest;     /* what the engine held; buf NULL: none */
     uint32_t n, head;      /* trains waiting: n of them from head, a ring */
     struct train *waiting; /* WAITING_MAX, made when first needed */
     uint32_t paths_n;      /* numbers given to Unix peers so far */
@@ -67,6 +68,7 @@ void dgram_free(struct extra *x)
         return;
     for (uint32_t i = 0; i < d->n; i++)
         skt_buf_put(d->waiting[(d->head + i) % WAITING_MAX].bytes.buf);
+    skt_buf_put(d->rest.bytes.buf);
     free(d->waiting);
     free(d->paths);
     free(d);
@@ -129,6 +131,31 @@ static uint32_t gro_size(struct msghdr *msg)
     return 0;
 }
 
+/* Tells the engine of a train; what it holds of it waits here, and the rest in the socket. False: read no more now. */
+static bool offer(struct skt_rt *rt, struct link *l, struct skt_in *in)
+{
+    struct dgrams *d = l->x->dgrams;
+
+    for (int i = 0; i < OFFERS_A_TURN; i++) {
+        const uint8_t *before = in->data.p;
+        in->hold = false;
+        tell(rt, l, in);
+        if (l->gone)
+            return false;
+        if (!in->hold)
+            return true;
+        if (in->data.p == before)
+            break;
+    }
+    d->rest =
+        (struct train){ { skt_buf_ref(in->buf), (uint32_t)(in->data.p - in->buf->data), (uint32_t)skt_len(in->data) },
+            in->seg, *in->peer };
+    d->paused = true;
+    link_want(rt, l, l->want & ~EPOLLIN);
+    link_hold(rt, l);
+    return false;
+}
+
 /* One train. False: nothing more is there now, or the link is gone. */
 static bool receive(struct skt_rt *rt, struct link *l)
 {
@@ -172,20 +199,26 @@ static bool receive(struct skt_rt *rt, struct link *l)
     rt->stats.bytes_in += (uint64_t)n;
     rt->stats.datagrams_in += in.seg ? ((size_t)n + in.seg - 1) / in.seg : 1;
     tapped_datagram(rt, l, false, &peer, in.data, in.seg);
-    tell(rt, l, &in);
-    if (!l->gone && in.hold) {
-        d->paused = true;
-        link_want(rt, l, l->want & ~EPOLLIN);
-        link_hold(rt, l);
-    }
-    return !l->gone && !d->paused;
+    return offer(rt, l, &in);
 }
 
 /* The engine did something: it may have room again. */
 void dgram_again(struct skt_rt *rt, struct link *l)
 {
-    l->x->dgrams->paused = false;
-    link_want(rt, l, l->want | EPOLLIN);
+    struct dgrams *d = l->x->dgrams;
+    struct train t = d->rest;
+    struct skt_in in = { .kind = SKT_DATA, .buf = t.bytes.buf, .seg = t.seg, .peer = &t.peer };
+    bool goes_on = true;
+
+    d->paused = false;
+    d->rest = (struct train){ 0 };
+    if (t.bytes.buf) {
+        in.data = skt_span_of(t.bytes.buf->data + t.bytes.off, t.bytes.len);
+        goes_on = offer(rt, l, &in);
+        skt_buf_put(t.bytes.buf);
+    }
+    if (goes_on)
+        link_want(rt, l, l->want | EPOLLIN);
 }
 
 void dgram_event(struct skt_rt *rt, struct link *l, unsigned events)

@@ -22,10 +22,11 @@ enum how { COPY, SENDFILE, SPLICE, SPLICE_TWICE, DECIPHER /* TLS: what its filte
 struct move {
     skt_link to;
     enum how how;
-    uint64_t left;  /* UINT64_MAX: until the end */
-    int pipe[2];    /* SPLICE_TWICE; -1 */
-    size_t in_pipe; /* bytes */
-    bool ended;     /* the source; the pipe may still hold something */
+    uint64_t left;   /* UINT64_MAX: until the end */
+    uint64_t untold; /* bytes moved that the engine has not heard of */
+    int pipe[2];     /* SPLICE_TWICE; -1 */
+    size_t in_pipe;  /* bytes */
+    bool ended;      /* the source; the pipe may still hold something */
 };
 
 static mode_t kind_of(int fd)
@@ -75,6 +76,16 @@ static void pipe_give(struct skt_rt *rt, struct move *m)
     }
 }
 
+static void moved(struct skt_rt *rt, struct move *m, struct link *from, struct link *to, uint64_t n)
+{
+    from->heard = to->heard = rt->now;
+    rt->stats.bytes_in += n;
+    rt->stats.bytes_out += n;
+    m->untold += n;
+    if (m->left != UINT64_MAX)
+        m->left -= n;
+}
+
 /* A user's own pipe holds 64 KiB: more a call, fewer calls. Not a pipe, or above the user's limit: it stays. */
 static void widen(int fd) { (void)fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); }
 
@@ -98,8 +109,8 @@ int move_start(struct skt_rt *rt, struct link *from, struct link *to, uint64_t l
     if (from->rest.len) { /* what was read already goes first */
         uint32_t n = from->rest.len < len ? from->rest.len : (uint32_t)len;
         r = stream_add(rt, to, from->rest.buf, skt_span_of(from->rest.buf->data + from->rest.off, n));
-        if (!r && len != UINT64_MAX)
-            m->left -= n;
+        if (!r)
+            moved(rt, m, from, to, n);
         from->rest.off += n;
         from->rest.len -= n;
         if (!from->rest.len) {
@@ -112,35 +123,38 @@ int move_start(struct skt_rt *rt, struct link *from, struct link *to, uint64_t l
     return r;
 }
 
-static void report(struct skt_rt *rt, struct link *from, struct link *to, uint64_t n, int why)
+/* False: the engine, told of it, ended this. */
+static bool report(struct skt_rt *rt, struct move *m, struct link *from, struct link *to)
 {
-    struct skt_in in = { .kind = SKT_MOVE, .len = n, .why = why };
+    struct skt_in in = { .kind = SKT_MOVE, .len = m->untold };
 
-    if (n) {
-        from->heard = to->heard = rt->now;
-        rt->stats.bytes_in += n;
-        rt->stats.bytes_out += n;
-    }
+    if (!m->untold)
+        return true;
+    m->untold = 0;
     tell(rt, to, &in);
+    return !from->gone && from->x && from->x->move == m && !to->gone;
 }
 
+/* The last report, with the bytes that are not told yet. */
 void move_end(struct skt_rt *rt, struct link *from, int why)
 {
     struct move *m = from->x->move;
     struct link *to = link_of(rt, m->to);
+    struct skt_in in = { .kind = SKT_MOVE, .len = m->untold, .why = why };
 
     from->x->move = NULL;
     pipe_give(rt, m);
     free(m);
     if (why == 1)
         from->in_end = from->eof_told = true;
-    link_want(rt, from, why == 0 ? EPOLLIN | (from->want & EPOLLOUT) : from->want & ~EPOLLIN);
+    link_want(rt, from, from->in_end ? from->want & ~EPOLLIN : from->want | EPOLLIN);
     if (!to)
         return;
     to->x->feeder = 0;
     if (!to->queue.bytes)
         link_want(rt, to, to->want & ~EPOLLOUT);
-    report(rt, from, to, 0, why);
+    if (!to->closing)
+        tell(rt, to, &in);
 }
 
 /* --- one call each: bytes moved, 0 at the source's end, -EAGAIN: look at *ret_source for who is not ready --- */
@@ -309,15 +323,13 @@ bool move_bytes(struct skt_rt *rt, struct link *from, struct skt_buf *buf, struc
         link_gone(rt, to, r);
         return false;
     }
-    if (m->left != UINT64_MAX)
-        m->left -= n;
-    report(rt, from, to, n, 0);
-    if (from->gone || !from->x || from->x->move != m || to->gone)
-        return false;
+    moved(rt, m, from, to, n);
     if (!m->left) {
         move_end(rt, from, 0);
         return false;
     }
+    if (!report(rt, m, from, to))
+        return false;
     if (to->queue.bytes >= CIPHER_AHEAD) {
         link_want(rt, from, from->want & ~EPOLLIN);
         return false;
@@ -329,7 +341,6 @@ void move_step(struct skt_rt *rt, struct link *from)
 {
     struct move *m = from->x->move;
     struct link *to = link_of(rt, m->to);
-    uint64_t moved = 0;
     ssize_t r = 1;
     bool source = false;
 
@@ -353,7 +364,7 @@ void move_step(struct skt_rt *rt, struct link *from)
         if (r == -EINTR)
             continue;
         if (r == -EINVAL && m->how != COPY) { /* these two cannot: a device, a file opened to append, ... */
-            moved += m->in_pipe;
+            moved(rt, m, from, to, m->in_pipe);
             m->how = COPY;
             if ((r = spill(rt, m, to)))
                 break;
@@ -362,22 +373,20 @@ void move_step(struct skt_rt *rt, struct link *from)
         }
         if (r <= 0)
             break;
-        moved += (uint64_t)r;
-        if (m->left != UINT64_MAX)
-            m->left -= (uint64_t)r;
+        moved(rt, m, from, to, (uint64_t)r);
     }
-    if (moved)
-        report(rt, from, to, moved, 0);
-    if (from->gone || !from->x || from->x->move != m || to->gone)
-        return; /* the engine, told of it, ended this */
+    if (!m->left || r == 0) {
+        move_end(rt, from, m->left ? 1 : 0);
+        return;
+    }
+    if (!report(rt, m, from, to))
+        return;
     if (to->queue.bytes)
         wait_for(rt, from, to, false);
     else if (r == -EAGAIN)
         wait_for(rt, from, to, source);
     else if (r < 0)
         broke(rt, from, to, source, (int)r);
-    else if (!m->left || r == 0)
-        move_end(rt, from, m->left ? 1 : 0);
     else
         wait_for(rt, from, to, true); /* both may be ready: the next turn tells */
 }

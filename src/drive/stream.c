@@ -35,7 +35,7 @@ static void announce(struct skt_rt *rt, struct link *l, const struct skt_addr *p
     struct skt_in in = { .kind = SKT_OPEN, .peer = peer ? peer : l->x && l->x->peer.family ? &l->x->peer : &none };
 
     if (l->via)
-        in.via = link_id(link_at(rt, l->via));
+        in.via = l->via;
     if (l->x)
         l->x->deadline = 0;
     l->known = true;
@@ -181,7 +181,7 @@ void stream_ended(struct skt_rt *rt, struct link *l)
 {
     l->in_end = true;
     read_wanted(rt, l, false);
-    if (!l->held && !l->eof_told)
+    if (!l->held && !l->eof_told && !l->closing)
         ended(rt, l);
 }
 
@@ -366,7 +366,7 @@ static void drained(struct skt_rt *rt, struct link *l)
 {
     if (l->want & EPOLLOUT)
         link_want(rt, l, l->want & ~EPOLLOUT);
-    if (l->full) {
+    if (l->full && !l->closing) {
         l->full = false;
         tell_kind(rt, l, SKT_ROOM, 0);
     }
@@ -383,7 +383,7 @@ static void drained(struct skt_rt *rt, struct link *l)
 static void now_full(struct skt_rt *rt, struct link *l)
 {
     link_want(rt, l, l->want | EPOLLOUT);
-    if (l->full || (l->x && l->x->shaking))
+    if (l->full || l->closing || (l->x && l->x->shaking))
         return;
     l->full = true;
     tell_kind(rt, l, SKT_FULL, 0);
@@ -435,8 +435,9 @@ void stream_close(struct skt_rt *rt, struct link *l, int why)
         link_gone(rt, l, why);
         return;
     }
-    l->closing = true;
-    if (l->queue.bytes)
+    l->closing = true; /* nothing more is told but its CLOSE */
+    read_wanted(rt, l, false);
+    if (l->queue.bytes || (l->x && l->x->tls)) /* TLS has cipher text of its own to say */
         deadline_in(rt, l, CLOSE_TIME);
     if (l->x && l->x->tls)
         l->out_eof = true; /* says close_notify */

@@ -76,6 +76,19 @@ static void flow_end(struct skt_relay *r, struct pair *p, skt_time now, int why)
     relay_pair_free(r, p);
 }
 
+static struct skt_buf *keep(const struct skt_in *in, struct skt_span *ret_bytes)
+{
+    size_t n = skt_len(in->data);
+    struct skt_buf *buf = in->buf ? skt_buf_ref(in->buf) : skt_buf_new(n);
+
+    *ret_bytes = in->data;
+    if (buf && !in->buf) {
+        memcpy(buf->data, in->data.p, n);
+        *ret_bytes = skt_span_of(buf->data, n);
+    }
+    return buf;
+}
+
 /* From a peer. The first datagrams wait in the kernel until the target's socket is there. */
 static void inward(struct skt_relay *r, skt_time now, struct skt_in *in)
 {
@@ -94,10 +107,8 @@ static void inward(struct skt_relay *r, skt_time now, struct skt_in *in)
         return;
     }
     p->heard = now;
-    if (!p->side[FAR].open && p->side[FAR].link == 0 && r->parcel.buf == NULL && !p->kept) {
-        p->kept = in->buf ? skt_buf_ref(in->buf) : NULL; /* the first one is sent as soon as there is a socket */
-        p->kept_bytes = in->data;
-        p->kept_seg = in->seg;
+    if (!p->side[FAR].open && !p->kept && (p->kept = keep(in, &p->kept_bytes))) {
+        p->kept_seg = in->seg; /* the first one is sent as soon as there is a socket */
         p->side[NEAR].got += n;
         in->data.p = in->data.end;
     } else if (!p->side[FAR].open || p->side[FAR].full) {
