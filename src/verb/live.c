@@ -219,7 +219,7 @@ static void allow_tls(struct live *live, struct skt_sandbox_conf *conf)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char real[PATH_MAX];
         allow_dir(live, conf, files[i]);
-        if (files[i] && realpath(files[i], real) && strcmp(real, files[i]))
+        if (files[i] && realpath(files[i], real) && strcmp(real, files[i]) != 0)
             allow_dir(live, conf, real);
     }
 }

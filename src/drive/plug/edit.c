@@ -102,9 +102,9 @@ static void wipe(struct plug *p)
     unsigned rows = rows_above(p);
 
     if (rows)
-        fprintf(p->out, "\033[%uA", rows);
-    fputs("\r\033[J", p->out);
-    fflush(p->out);
+        (void)fprintf(p->out, "\033[%uA", rows); /* a terminal that is gone is noticed by who reads it */
+    (void)fputs("\r\033[J", p->out);
+    (void)fflush(p->out);
 }
 
 /* The terminal may have been resized since. */
@@ -138,7 +138,7 @@ static struct skt_span take_line(struct plug *p, wchar_t *text, size_t n)
     for (size_t i = 0; i < n; i++) {
         char bytes[MB_LEN_MAX];
         size_t k = wcrtomb(bytes, text[i], &state);
-        if (k == (size_t)-1 || k > 4)
+        if (k > 4) /* also (size_t)-1: no character */
             continue;
         memcpy(to, bytes, k);
         to += k;
@@ -294,7 +294,7 @@ static void edit_draw(void *data)
     locale_t old = uselocale(p->utf8);
 
     el_set(p->el, EL_REFRESH);
-    fflush(p->out);
+    (void)fflush(p->out);
     (void)uselocale(old);
 }
 
@@ -315,9 +315,9 @@ static void edit_free(void *data)
     if (p->history)
         history_wend(p->history);
     if (p->in)
-        fclose(p->in);
+        (void)fclose(p->in); /* only read */
     if (p->out)
-        fclose(p->out);
+        (void)fclose(p->out);
     if (p->utf8) {
         (void)uselocale(old);
         freelocale(p->utf8);
