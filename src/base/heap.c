@@ -48,6 +48,18 @@ int skt_heap_push(struct skt_heap *heap, skt_time at, uint32_t id)
     return 0;
 }
 
+void skt_heap_keep(struct skt_heap *heap, bool (*wanted)(void *self, uint32_t id), void *self)
+{
+    uint32_t n = heap->n;
+
+    heap->n = 0;
+    for (uint32_t i = 0; i < n; i++) { /* what is kept goes to places that were read already */
+        struct skt_heap_item item = heap->items[i];
+        if (wanted(self, item.id))
+            (void)skt_heap_push(heap, item.at, item.id); /* there was room for it */
+    }
+}
+
 bool skt_heap_top(const struct skt_heap *heap, skt_time *ret_at, uint32_t *ret_id)
 {
     if (!heap->n)

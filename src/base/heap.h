@@ -17,3 +17,5 @@ void skt_heap_done(struct skt_heap *heap);                          /* takes NUL
 int skt_heap_push(struct skt_heap *heap, skt_time at, uint32_t id); /* -ENOSPC at max, -ENOMEM */
 bool skt_heap_top(const struct skt_heap *heap, skt_time *ret_at, uint32_t *ret_id); /* false: empty */
 void skt_heap_pop(struct skt_heap *heap);                                           /* of an empty heap: nothing */
+/* Throws out every entry that is not wanted, in a step an entry. */
+void skt_heap_keep(struct skt_heap *heap, bool (*wanted)(void *self, uint32_t id), void *self);

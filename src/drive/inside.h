@@ -27,7 +27,9 @@ enum {
     LINGER_MAX = 1 << 20, /* bytes read and dropped after our close */
 };
 #define LINGER_TIME (2 * SKT_SEC)
-#define SHAKE_TIME  (5 * SKT_SEC) /* for a PROXY header and a TLS handshake of who was accepted */
+#define SHAKE_TIME  (5 * SKT_SEC)  /* for a PROXY header and a TLS handshake of who was accepted */
+#define REST_TIME   (100 * SKT_MS) /* of a listener that cannot accept for want of descriptors or memory */
+#define REAP_TIME   (100 * SKT_MS) /* commands that have not ended yet are not asked more often */
 
 enum what {
     FREE,
@@ -54,8 +56,10 @@ struct extra {
     skt_time deadline;         /* of opening, handshake, PROXY header, lingering; 0: none */
     uint32_t lingered;         /* bytes dropped while lingering */
     int child;                 /* process of an exec: link */
-    bool proxy;                /* its PROXY header has not come yet */
-    bool shaking;              /* TLS handshake not done: the engine has not heard of the link */
+    uint8_t *head;             /* the first head_n bytes of a PROXY header that has not come whole; NULL: none */
+    uint16_t head_n;
+    bool proxy;   /* its PROXY header has not come yet */
+    bool shaking; /* TLS handshake not done: the engine has not heard of the link */
 };
 
 struct link {
@@ -79,7 +83,7 @@ struct link {
     bool gone : 1;                   /* reap it at the end of the turn */
     int16_t why;
     uint32_t idle_ms;
-    uint32_t via;                                            /* the listener's slot; 0: none */
+    skt_link via;                                            /* the listener; 0: none */
     uint32_t next_dirty, next_held, next_changed, next_gone; /* slots */
     skt_time heard;                                          /* last byte in either direction */
     struct slice rest;                                       /* what the engine left unread */
@@ -109,13 +113,16 @@ struct skt_rt {
     struct skt_buf *spare_blocks[4];
     int n_spare_blocks;
     struct skt_heap timers;
+    uint32_t timers_full; /* entries at which those of links that are gone are thrown out */
     struct skt_dns *dns;
     uint32_t dns_slot;
     struct skt_rt_stats stats;
     int pipes[4][2]; /* spare pipes for splice */
     int n_pipes;
-    int children[64]; /* processes to be reaped */
-    bool again;       /* do not sleep: something can go on at once */
+    pid_t *children; /* processes to be reaped */
+    uint32_t n_children, children_room;
+    skt_time reap_at;
+    bool again; /* do not sleep: something can go on at once */
     bool pumping, turns_done;
     struct epoll_event events[EVENTS_A_TURN];
     uint32_t always[8]; /* slots of files: always ready */
@@ -182,6 +189,7 @@ void dgram_free(struct extra *x);
 void listener_event(struct skt_rt *rt, struct link *l);
 void listener_left(struct skt_rt *rt, struct link *l); /* one of its links is gone */
 void listener_proxy(struct skt_rt *rt, struct link *l);
+void listener_rested(struct skt_rt *rt, struct link *l);
 void listener_free(struct extra *x);
 
 /* open.c */

@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { CHUNK = LINKS_A_CHUNK, GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1 };
+enum { CHUNK = LINKS_A_CHUNK, TIMERS_SPARE = 4096, GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1 };
 
 struct link *link_at(const struct skt_rt *rt, uint32_t slot) { return &rt->chunks[slot / CHUNK][slot % CHUNK]; }
 
@@ -198,6 +198,10 @@ static skt_time due(const struct link *l)
     return at;
 }
 
+static bool is_live(void *rt, uint32_t id) { return link_of(rt, id) != NULL; }
+
+/* A link that is gone leaves its entry behind, which may be due only in hours: who connects again and again must not
+ * fill the heap with them. They are thrown out when the heap has doubled: that costs a step an entry. */
 int link_timer(struct skt_rt *rt, struct link *l)
 {
     skt_time at = due(l);
@@ -205,6 +209,10 @@ int link_timer(struct skt_rt *rt, struct link *l)
     if (at == SKT_NEVER)
         return 0;
     l->timed = true;
+    if (rt->timers.n >= rt->timers_full) {
+        skt_heap_keep(&rt->timers, is_live, rt);
+        rt->timers_full = rt->timers.n * 2 + TIMERS_SPARE;
+    }
     return skt_heap_push(&rt->timers, at, link_id(l));
 }
 
@@ -214,6 +222,10 @@ static void expired(struct skt_rt *rt, struct link *l)
         open_step(rt, l);
         if (!l->gone)
             (void)link_timer(rt, l);
+        return;
+    }
+    if (l->what == LISTENER) {
+        listener_rested(rt, l);
         return;
     }
     if (l->what == LINGERING) {
@@ -315,6 +327,7 @@ void link_free(struct skt_rt *rt, struct link *l)
         dgram_free(l->x);
         free(l->x->flow);
         free(l->x->move);
+        free(l->x->head);
         free(l->x);
     }
     queue_done(&l->queue);

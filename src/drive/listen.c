@@ -13,6 +13,7 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,8 +21,10 @@ struct listener {
     struct skt_listen_conf conf;
     uint32_t conns;
     bool check_here; /* bound to every address: a peer on this host shows only at accept */
-    bool paused;     /* at max_conns, conf.wait */
+    bool paused;     /* at max_conns, conf.wait; or nothing can be accepted now */
     char path[sizeof((struct sockaddr_un *)0)->sun_path]; /* Unix: unlinked at the end; "": none */
+    dev_t dev; /* of that file: it is unlinked only if it still is the one that we made */
+    ino_t ino;
 };
 
 /* --- bind --- */
@@ -32,6 +35,8 @@ static int failed(struct skt_rt *rt, const char *where, const char *what, int er
 
     if (err == EACCES && !strcmp(what, "bind"))
         hint = ": needs CAP_NET_BIND_SERVICE (or choose a port >= 1024)";
+    else if (err == EADDRINUSE && !strncmp(where, "unix", 4))
+        hint = ": another program listens there, or a file is in the way";
     else if (err == EADDRINUSE)
         hint = ": another program listens there (ss -ltnp shows it)";
     else if (err == EADDRNOTAVAIL)
@@ -63,16 +68,22 @@ static int listen_addr(const struct skt_endpoint *e, struct skt_addr *ret_addr)
     return 0;
 }
 
-/* A socket file that nobody listens on any more is in the way: say so by removing it. */
-static void unlink_stale(const char *path, int type, const struct sock_name *name)
+/* A socket file that nobody listens on any more is in the way: say so by removing it. A connect to any other file is
+ * refused as well: what is no socket stays, whatever it is. */
+static bool unlink_stale(const char *path, int type, const struct sock_name *name)
 {
-    int probe = *path == '@' ? -1 : socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
+    bool stale;
+    int probe;
 
+    if (*path == '@' || lstat(path, &st) || !S_ISSOCK(st.st_mode))
+        return false;
+    probe = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (probe < 0)
-        return;
-    if (connect(probe, (const struct sockaddr *)&name->ss, name->len) && errno == ECONNREFUSED)
-        unlink(path);
+        return false;
+    stale = connect(probe, (const struct sockaddr *)&name->ss, name->len) && errno == ECONNREFUSED;
     close(probe);
+    return stale && !unlink(path);
 }
 
 static int bind_unix(struct skt_rt *rt, const char *where, const struct skt_endpoint *e, int type, int *ret_fd)
@@ -85,9 +96,11 @@ static int bind_unix(struct skt_rt *rt, const char *where, const struct skt_endp
     fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return failed(rt, where, "socket", errno);
-    unlink_stale(e->path, type, &name);
-    if (bind(fd, (struct sockaddr *)&name.ss, name.len)) {
-        r = failed(rt, where, "bind", errno);
+    r = bind(fd, (struct sockaddr *)&name.ss, name.len) ? errno : 0;
+    if (r == EADDRINUSE && unlink_stale(e->path, type, &name))
+        r = bind(fd, (struct sockaddr *)&name.ss, name.len) ? errno : 0;
+    if (r) {
+        r = failed(rt, where, "bind", r);
         close(fd);
         return r;
     }
@@ -159,6 +172,17 @@ static bool is_any(const struct skt_addr *a)
     return !memcmp(a->ip, any, sizeof any);
 }
 
+static void own_path(struct listener *ls, const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st))
+        return;
+    snprintf(ls->path, sizeof ls->path, "%s", path);
+    ls->dev = st.st_dev;
+    ls->ino = st.st_ino;
+}
+
 static int stream_listener(struct skt_rt *rt, struct link *l, const char *where, const struct skt_listen_conf *conf,
     const struct skt_endpoint *e)
 {
@@ -170,7 +194,7 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
     if (conf)
         ls->conf = *conf;
     if (e->scheme == SKT_UNIX && e->path[0] != '@')
-        memcpy(ls->path, e->path, sizeof ls->path);
+        own_path(ls, e->path);
     if (e->scheme != SKT_UNIX) {
         sock_stream_options(l->fd);
         ls->check_here = is_any(&local);
@@ -220,8 +244,11 @@ int skt_rt_listen(
 
 void listener_free(struct extra *x)
 {
-    if (x->listener && x->listener->path[0])
-        unlink(x->listener->path);
+    const struct listener *ls = x->listener;
+    struct stat st;
+
+    if (ls && ls->path[0] && !lstat(ls->path, &st) && st.st_dev == ls->dev && st.st_ino == ls->ino)
+        unlink(ls->path); /* else another one listens there meanwhile */
     free(x->listener);
 }
 
@@ -242,7 +269,7 @@ static void start(struct skt_rt *rt, struct link *ls_link, int fd, const struct 
     ls->conns++;
     l->fd = l->out = fd;
     l->socket = true;
-    l->via = ls_link->slot;
+    l->via = link_id(ls_link);
     l->idle_ms = (uint32_t)(ls->conf.idle / SKT_MS);
     if (ls->check_here) {
         struct skt_addr local = sock_local(fd);
@@ -269,14 +296,33 @@ static void start(struct skt_rt *rt, struct link *ls_link, int fd, const struct 
     stream_opened(rt, l, peer);
 }
 
+/* Nothing can be accepted: look again in a while, not at once and for ever. */
+static void rest(struct skt_rt *rt, struct link *l)
+{
+    l->x->listener->paused = true;
+    link_want(rt, l, 0);
+    l->x->deadline = rt->now + REST_TIME;
+    (void)link_timer(rt, l);
+}
+
+void listener_rested(struct skt_rt *rt, struct link *l)
+{
+    l->x->deadline = 0;
+    l->x->listener->paused = false;
+    link_want(rt, l, EPOLLIN);
+}
+
 /* No descriptor is left: the spare one lets the peer be told instead of waiting for ever. */
 static void shed(struct skt_rt *rt, struct link *l)
 {
     int fd;
 
-    rt->stats.accept_errors++;
-    if (rt->spare_fd < 0)
+    if (rt->spare_fd < 0) /* another thread was faster */
+        rt->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (rt->spare_fd < 0) {
+        rest(rt, l);
         return;
+    }
     close(rt->spare_fd);
     fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
@@ -314,12 +360,15 @@ void listener_event(struct skt_rt *rt, struct link *l)
             return;
         fd = accept4(l->fd, (struct sockaddr *)&name.ss, &name.len, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
+            if (errno == EINTR || errno == ECONNABORTED)
+                continue;
+            if (errno == EAGAIN)
+                return;
+            rt->stats.accept_errors++;
             if (errno == EMFILE || errno == ENFILE)
                 shed(rt, l);
-            else if (errno == EINTR || errno == ECONNABORTED)
-                continue;
-            else if (errno != EAGAIN)
-                rt->stats.accept_errors++;
+            else if (errno == ENOMEM || errno == ENOBUFS)
+                rest(rt, l);
             return;
         }
         peer = sock_addr(&name.ss, name.len);
@@ -334,39 +383,53 @@ void listener_event(struct skt_rt *rt, struct link *l)
 
 void listener_left(struct skt_rt *rt, struct link *l)
 {
-    struct link *ls_link = link_at(rt, l->via);
-    struct listener *ls = ls_link->what == LISTENER && ls_link->x ? ls_link->x->listener : NULL;
+    struct link *ls_link = link_of(rt, l->via);
+    struct listener *ls = ls_link ? ls_link->x->listener : NULL;
 
-    if (!ls || !ls->conns) /* the listener went first, its slot may be another's */
+    if (!ls) /* the listener went first */
         return;
     ls->conns--;
-    if (ls->paused && !ls_link->gone) {
+    if (ls->paused) {
         ls->paused = false;
         link_want(rt, ls_link, EPOLLIN);
     }
 }
 
-/* The header is looked at, and taken only when it is whole: not a byte of what follows. */
+/* What has come of the header is taken, but not a byte of what follows it. */
 void listener_proxy(struct skt_rt *rt, struct link *l)
 {
-    const struct listener *ls = link_at(rt, l->via)->x->listener;
-    uint8_t head[SKT_PROXY_MAX];
-    ssize_t n = recv(l->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT);
-    struct skt_span in = skt_span_of(head, n > 0 ? (size_t)n : 0);
+    const struct link *ls_link = link_of(rt, l->via);
+    const struct skt_acl *acl = ls_link ? ls_link->x->listener->conf.acl : NULL;
     struct skt_addr peer = sock_peer(l->fd), to;
+    struct extra *x = l->x;
+    struct skt_span in;
+    uint8_t *tail;
+    ssize_t n;
     int r;
 
+    if (!x->head && !(x->head = malloc(SKT_PROXY_MAX))) {
+        link_gone(rt, l, -ENOMEM);
+        return;
+    }
+    tail = x->head + x->head_n;
+    n = recv(l->fd, tail, SKT_PROXY_MAX - x->head_n, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    r = n <= 0 ? -ECONNRESET : skt_proxy_get(&in, &peer, &to);
-    if (r == -EAGAIN)
+    in = skt_span_of(x->head, x->head_n + (n > 0 ? (size_t)n : 0));
+    r = n <= 0 || !ls_link ? -ECONNRESET : skt_proxy_get(&in, &peer, &to);
+    if (r == -EAGAIN) { /* all of it is header; left in the socket it would wake us again and again */
+        (void)!recv(l->fd, tail, (size_t)n, MSG_DONTWAIT);
+        x->head_n += (uint16_t)n;
         return;
-    if (r || !skt_acl_allows(ls->conf.acl, &peer)) {
+    }
+    if (r || !skt_acl_allows(acl, &peer)) {
         rt->stats.denied++;
         link_gone(rt, l, r ? r : -EACCES);
         return;
     }
-    (void)!recv(l->fd, head, (size_t)(in.p - head), MSG_DONTWAIT);
+    (void)!recv(l->fd, tail, (size_t)(in.p - tail), MSG_DONTWAIT);
+    free(x->head);
+    x->head = NULL;
     l->x->proxy = false;
     l->x->peer = peer;
     stream_opened(rt, l, &peer);

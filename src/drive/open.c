@@ -429,18 +429,21 @@ void children_add(struct skt_rt *rt, const struct link *l)
         return;
     if (!l->in_end)
         (void)kill(-pid, SIGTERM);
-    for (size_t i = 0; i < sizeof rt->children / sizeof *rt->children; i++) {
-        if (!rt->children[i]) {
-            rt->children[i] = pid;
-            return;
-        }
+    if (rt->n_children == rt->children_room) {
+        uint32_t room = rt->children_room ? 2 * rt->children_room : 16;
+        pid_t *more = realloc(rt->children, room * sizeof *more);
+        if (!more)
+            return; /* it stays a zombie and goes with us */
+        rt->children = more;
+        rt->children_room = room;
     }
-    /* More zombies than places: they go with us. */
+    rt->children[rt->n_children++] = pid;
 }
 
 void children_reap(struct skt_rt *rt)
 {
-    for (size_t i = 0; i < sizeof rt->children / sizeof *rt->children; i++)
-        if (rt->children[i] && waitpid(rt->children[i], NULL, WNOHANG))
-            rt->children[i] = 0;
+    for (uint32_t i = 0; i < rt->n_children; i++)
+        if (waitpid(rt->children[i], NULL, WNOHANG))
+            rt->children[i--] = rt->children[--rt->n_children];
+    rt->reap_at = rt->now + REAP_TIME;
 }

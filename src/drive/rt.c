@@ -317,7 +317,8 @@ static void turn_end(struct skt_rt *rt)
     do {
         flush_dirty(rt);
         link_wants_apply(rt);
-        link_reap_next(rt);
+        if (!rt->dirty && !rt->changed) /* what an engine wanted about a link that would not be polled goes first */
+            link_reap_next(rt);
     } while (rt->gone || rt->dirty || rt->changed);
 }
 
@@ -345,7 +346,7 @@ int skt_rt_step(struct skt_rt *rt)
     rt->again = false;
     rt->now = clock_now();
     rt->stats.turns++;
-    if (rt->children[0])
+    if (rt->n_children && rt->now >= rt->reap_at)
         children_reap(rt);
     for (int i = 0; i < n; i++)
         event(rt, &ev[i]);
@@ -428,6 +429,7 @@ void skt_rt_free(struct skt_rt *rt)
     for (uint32_t i = 0; i < rt->n_slots / LINKS_A_CHUNK; i++)
         free(rt->chunks[i]);
     free(rt->chunks);
+    free(rt->children);
     skt_dns_free(rt->dns);
     skt_heap_done(&rt->timers);
     skt_buf_put(rt->in.buf);

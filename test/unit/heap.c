@@ -95,6 +95,36 @@ static void a_push_without_memory_changes_nothing(void **state)
     skt_heap_done(&heap);
 }
 
+static bool is_even(void *self, uint32_t id)
+{
+    ++*(int *)self;
+    return id % 2 == 0;
+}
+
+static void what_is_not_wanted_is_thrown_out_and_the_rest_keeps_its_order(void **state)
+{
+    struct skt_heap heap;
+    skt_time at, last = 0;
+    uint32_t id;
+    int asked = 0, left = 0;
+
+    skt_heap_init(&heap, 100);
+    for (uint32_t i = 0; i < 100; i++)
+        assert_int_equal(skt_heap_push(&heap, (skt_time)(i * 37 % 100), i), 0);
+    skt_heap_keep(&heap, is_even, &asked);
+    assert_int_equal(asked, 100);
+    for (; skt_heap_top(&heap, &at, &id); skt_heap_pop(&heap), left++) {
+        assert_int_equal(id % 2, 0);
+        assert_int_equal(at, id * 37 % 100);
+        assert_true(at >= last);
+        last = at;
+    }
+    assert_int_equal(left, 50);
+    skt_heap_keep(&heap, is_even, &asked); /* of nothing */
+    assert_int_equal(asked, 100);
+    skt_heap_done(&heap);
+}
+
 /* The model: a flag for each (time, id), searched from the first. */
 enum { TIMES = 8, IDS = 16, CAP = 40 };
 
@@ -151,4 +181,4 @@ static void it_agrees_with_a_model_whatever_comes(void **state)
 
 RUN(T(it_gives_the_earliest_first), T(of_equal_times_the_smaller_id_comes_first),
     T(one_above_the_cap_is_refused_and_nothing_is_lost), T(a_push_without_memory_changes_nothing),
-    T(it_agrees_with_a_model_whatever_comes))
+    T(it_agrees_with_a_model_whatever_comes), T(what_is_not_wanted_is_thrown_out_and_the_rest_keeps_its_order))

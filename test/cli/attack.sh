@@ -1,0 +1,47 @@
+#!/bin/sh
+# What strangers and accidents do to servers. Each paragraph was a hole.
+. "${0%/*}/lib.sh"
+need python3
+
+# ticks PID: the CPU time that it has used, in 1/100 s
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+
+# ---- a file that is no socket is not taken for one that was left behind ----
+echo precious >file
+ln -s file link
+exits 1 timeout 20 "$SOCKIT" serve --echo "unix:$tmp/file"
+exits 1 timeout 20 "$SOCKIT" serve --echo "unix:$tmp/link"
+exits 1 timeout 20 "$SOCKIT" listen -u -U "$tmp/file"
+is precious "$(cat link)"
+
+# ---- a socket file that another server made in the place of ours stays ----
+spawn first "$SOCKIT" serve --echo "unix:$tmp/socket"
+wait_for 'listening on' first.err
+rm socket
+first=$pid
+spawn second "$SOCKIT" serve --echo "unix:$tmp/socket"
+wait_for 'listening on' second.err
+kill "$first"
+wait_gone "$first"
+[ -S socket ] || fail 'the first server removed the socket of the second'
+
+# ---- a PROXY header that comes slowly costs no time while it is not whole, and not a byte of what follows ----
+free_port
+spawn proxy "$SOCKIT" serve --echo --proxy-protocol "$port"
+wait_port "$port"
+before=$(ticks "$pid")
+python3 - "$port" <<'EOF' || fail 'PROXY header in pieces'
+import socket, sys, time
+peers = [socket.create_connection(('127.0.0.1', int(sys.argv[1])), 10) for _ in range(3)]
+for p in peers: p.send(b'PROXY T')
+time.sleep(1)
+for c in b'CP4 192.0.2.1 192.0.2.2 1 2\r\nbytes\n':
+    for p in peers: p.send(bytes([c]))
+    time.sleep(0.005)
+for p in peers:
+    got = b''
+    while len(got) < 6: got += p.recv(100)
+    assert got == b'bytes\n', got
+EOF
+used=$(($(ticks "$pid") - before))
+[ "$used" -lt 60 ] || fail "a PROXY header that is not whole keeps the server busy: $used ticks"
