@@ -159,6 +159,15 @@ wait "$silent_one" && status=0 || status=$?
 is 5 "$status"
 says 'silent for too long' err
 
+# ---- --linger: the peer has ended, but our input has not; when it has, all is over at once ----
+free_port
+spawn first "$SOCKIT" listen "$port"
+wait_port "$port"
+before=$(date +%s)
+{ sleep 1; echo late; } | timeout 50 "$SOCKIT" connect --linger 40s 127.0.0.1 "$port" >out 2>err || fail "--linger: $?"
+[ $(($(date +%s) - before)) -lt 20 ] || fail "connect stays until --linger although both ends have ended"
+is late "$(cat first.out)"
+
 # ---- datagrams ----
 free_port
 spawn udp "$SOCKIT" serve -u --reply 'got ' "$port"

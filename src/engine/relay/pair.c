@@ -31,7 +31,7 @@ static void tell_end(struct skt_relay *r, struct pair *p, bool side)
 {
     struct side *s = &p->side[side];
 
-    if (s->told || !s->link || s->closing)
+    if (s->told || !s->open || s->closing) /* a target that is not there yet hears it when it is */
         return;
     s->told = true;
     if (!(is_local(r, p, side) && r->conf.keep))
@@ -232,8 +232,10 @@ static void on_close(struct skt_relay *r, struct pair *p, bool side, skt_time no
             r, &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[NEAR].link, .why = why }, NULL);
     p->side[side].open = false;
     p->side[side].closing = true; /* it is gone: nothing goes there */
-    if (is_local(r, p, side))
+    if (is_local(r, p, side)) {
         r->local_pair = 0;
+        r->wake = SKT_NEVER; /* nothing to wait for: who drives us may end */
+    }
     relay_close(r, p, !side, why == -ECONNRESET && !is_local(r, p, !side) ? why : 0);
     if (side == FAR)
         relay_side_drop(r, p, FAR);
@@ -263,6 +265,8 @@ void pair_recv(struct skt_relay *r, struct pair *p, bool side, skt_time now, str
         } else {
             s->open = true;
             joined(r, p);
+            if (p->side[NEAR].ended)
+                tell_end(r, p, FAR);
         }
         break;
     case SKT_DATA: on_data(r, p, side, now, in); break;

@@ -100,6 +100,7 @@ static void over(struct skt_relay *r, struct pair *p, skt_time now, bool side, i
     relay_close(r, p, !side, 0);
     relay_pair_free(r, p);
     r->local_pair = 0;
+    r->wake = SKT_NEVER;
 }
 
 void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
