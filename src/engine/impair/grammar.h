@@ -19,6 +19,7 @@ enum skt_way { SKT_UP, SKT_DOWN, SKT_BOTH }; /* up: from the one who connects (b
 struct skt_netem {
     struct skt_path_conf way[2];
     uint64_t seed;
+    bool seeded; /* the word was there */
 };
 
 /* For an option row: --loss "gemodel 1% 10%" is word "loss", value "gemodel 1% 10%". Any word but clear. */

@@ -9,7 +9,7 @@ struct skt_lag {
     uint64_t n, early; /* early: below 0, counted as 0 */
     skt_time min, max; /* of all; 0 if n is 0 */
     double sum;        /* ns */
-    uint32_t count[SKT_LAG_BUCKETS];
+    uint64_t count[SKT_LAG_BUCKETS];
 };
 
 void skt_lag_init(struct skt_lag *lag);
