@@ -71,12 +71,10 @@ static void json_line(struct server *s, const char *event, const struct skt_addr
 }
 
 /* People read some lines a second; what is above that is counted. */
-static bool may_say(struct server *s)
+static bool may_warn(struct server *s)
 {
     skt_time now = live_now();
 
-    if (s->cli->quiet)
-        return false;
     if (now - s->second > SKT_SEC) {
         if (s->unsaid)
             skt_cli_say(s->cli, "... and %llu more", (unsigned long long)s->unsaid);
@@ -89,6 +87,8 @@ static bool may_say(struct server *s)
     s->unsaid++;
     return false;
 }
+
+static bool may_say(struct server *s) { return !s->cli->quiet && may_warn(s); }
 
 static void came(struct server *s, const struct skt_addr *peer)
 {
@@ -144,7 +144,8 @@ static void relay_events(struct worker *w)
         case SKT_RELAY_LEFT: left(w, ev.link, &ev.peer, ev.in, ev.out, ev.stayed, ev.why); break;
         case SKT_RELAY_FAILED: {
             const char *why = skt_rt_why(w->rt, ev.link);
-            skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev.peer), *why ? why : strerror(-ev.why));
+            if (may_warn(w->server))
+                skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev.peer), *why ? why : strerror(-ev.why));
             break;
         }
         case SKT_RELAY_BYTES: break;

@@ -45,3 +45,50 @@ for p in peers:
 EOF
 used=$(($(ticks "$pid") - before))
 [ "$used" -lt 60 ] || fail "a PROXY header that is not whole keeps the server busy: $used ticks"
+
+# ---- datagrams from more ports than there are descriptors do not end the relay of those who came before ----
+free_port
+target=$port
+spawn target "$SOCKIT" serve -u --echo "$target"
+wait_port "udp:$target"
+free_port
+(
+    # shellcheck disable=SC3045 # dash has it, too
+    ulimit -n 100
+    exec "$SOCKIT" serve -u --to "127.0.0.1:$target" "$port" >relay.out 2>relay.err </dev/null
+) &
+pids="$pids $!"
+wait_port "udp:$port"
+python3 - "$port" <<'EOF' || fail 'UDP relay without descriptors'
+import socket, sys
+def peer():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    s.connect(('127.0.0.1', int(sys.argv[1])))
+    return s
+def ask(s):
+    for _ in range(5):
+        try:
+            s.send(b'ping')
+            return s.recv(100)
+        except socket.timeout:
+            pass
+first = peer()
+assert ask(first) == b'ping'
+crowd = [peer() for _ in range(200)]
+for s in crowd: s.send(b'x')
+assert ask(first) == b'ping'
+EOF
+[ "$(wc -l <relay.err)" -lt 40 ] || fail "a line for each datagram: $(wc -l <relay.err)"
+
+# ---- a rate below 50 bytes/s is slow, not nothing ----
+free_port
+spawn slow "$SOCKIT" serve --echo --limit-rate 20 "$port"
+wait_port "$port"
+target=$port
+free_port
+spawn slower "$SOCKIT" serve --to "127.0.0.1:$target" --limit-rate 20 "$port"
+wait_port "$port"
+echo slow >in
+timeout 20 "$SOCKIT" connect --linger 5s 127.0.0.1 "$port" <in >out 2>err || fail "a low rate: $?"
+is slow "$(cat out)"

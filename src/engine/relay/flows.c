@@ -33,9 +33,12 @@ void flows_done(struct skt_relay *r)
     skt_heap_done(&r->idle);
 }
 
-static void idle_in(struct skt_relay *r, const struct pair *p, skt_time at)
+static void idle_in(struct skt_relay *r, struct pair *p, skt_time at)
 {
-    (void)skt_heap_push(&r->idle, at, (uint32_t)(p - r->pairs)); /* one entry a flow: there is room */
+    if (p->timed) /* left by the flow that had this pair before: it is early, and looks again */
+        return;
+    p->timed = true;
+    (void)skt_heap_push(&r->idle, at, (uint32_t)(p - r->pairs)); /* one entry a pair: there is room */
 }
 
 static struct pair *flow_new(struct skt_relay *r, skt_time now, const struct skt_in *in)
@@ -75,6 +78,8 @@ static void flow_end(struct skt_relay *r, struct pair *p, skt_time now, int why)
     p->side[NEAR].link = 0;
     relay_pair_free(r, p);
 }
+
+void flows_refused(struct skt_relay *r, struct pair *p, skt_time now) { flow_end(r, p, now, -ENFILE); }
 
 static struct skt_buf *keep(const struct skt_in *in, struct skt_span *ret_bytes)
 {
@@ -174,6 +179,7 @@ void flows_tick(struct skt_relay *r, skt_time now)
     while (skt_heap_top(&r->idle, &at, &i) && at <= now) {
         struct pair *p = &r->pairs[i];
         skt_heap_pop(&r->idle);
+        p->timed = false;
         if (!p->used)
             continue;
         if (p->heard + r->conf.flow_idle > now)

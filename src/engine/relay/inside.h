@@ -25,6 +25,7 @@ struct side {
 struct pair {
     struct side side[2];
     bool used, asked, gone;  /* gone: NEAR is closed, FAR is ending */
+    bool timed;              /* flows.c: it has an entry in `idle`, which outlives the flow */
     bool last_cr, end_waits; /* end_waits: NEAR is told local's end a little later */
     int why;
     uint8_t guilty;
@@ -92,3 +93,4 @@ int flows_init(struct skt_relay *r);
 void flows_done(struct skt_relay *r);
 void flows_recv(struct skt_relay *r, skt_time now, struct skt_in *in);
 void flows_tick(struct skt_relay *r, skt_time now);
+void flows_refused(struct skt_relay *r, struct pair *p, skt_time now); /* no link is left for its target */

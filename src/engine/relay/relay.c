@@ -41,12 +41,14 @@ uint32_t relay_pair_new(struct skt_relay *r, skt_time now)
             r->pairs[k] = (struct pair){ .next_free = r->free_pair };
             r->free_pair = k;
         }
+        if (!r->n_pairs)
+            r->pairs[1] = (struct pair){ 0 };
         i = r->n_pairs ? r->free_pair : 1;
         if (r->n_pairs)
             r->free_pair = r->pairs[i].next_free;
         r->n_pairs = n;
     }
-    r->pairs[i] = (struct pair){ .used = true, .since = now, .heard = now };
+    r->pairs[i] = (struct pair){ .used = true, .timed = r->pairs[i].timed, .since = now, .heard = now };
     return i;
 }
 
@@ -75,7 +77,7 @@ void relay_pair_free(struct skt_relay *r, struct pair *p)
     relay_side_drop(r, p, NEAR);
     relay_side_drop(r, p, FAR);
     skt_buf_put(p->kept);
-    *p = (struct pair){ .next_free = r->free_pair };
+    *p = (struct pair){ .timed = p->timed, .next_free = r->free_pair };
     r->free_pair = (uint32_t)(p - r->pairs);
 }
 
@@ -134,8 +136,9 @@ size_t relay_allowed(struct skt_relay *r, struct side *s, skt_time now, size_t n
 {
     if (!r->conf.rate)
         return n;
-    if (now - s->filled > SKT_SEC / 50)
-        s->filled = now - SKT_SEC / 50;
+    skt_time span = r->conf.rate < 50 ? (skt_time)(SKT_SEC / r->conf.rate) + 1 : SKT_SEC / 50; /* a byte's, at least */
+    if (now - s->filled > span)
+        s->filled = now - span;
     uint64_t tokens = (uint64_t)(now - s->filled) * r->conf.rate / SKT_SEC;
     if (n > tokens) {
         n = (size_t)tokens;
@@ -181,7 +184,7 @@ static void relay_recv(void *self, skt_time now, struct skt_in *in)
     }
 }
 
-static bool send_ask(struct skt_relay *r, struct skt_out *out)
+static bool send_ask(struct skt_relay *r, skt_time now, struct skt_out *out)
 {
     while (r->n_asks) {
         uint32_t i = r->asks[--r->n_asks];
@@ -190,7 +193,10 @@ static bool send_ask(struct skt_relay *r, struct skt_out *out)
             continue;
         if (!out->link || !relay_side_set(r, i, FAR, out->link)) {
             p->why = -ENFILE;
-            relay_close(r, p, NEAR, -ENFILE);
+            if (r->conf.datagrams) /* NEAR is the socket of all */
+                flows_refused(r, p, now);
+            else
+                relay_close(r, p, NEAR, -ENFILE);
             continue;
         }
         out->kind = SKT_OPEN;
@@ -207,7 +213,7 @@ static bool relay_send(void *self, skt_time now, struct skt_out *out)
     tick(r, now);
     if (r->conf.datagrams && r->conf.to)
         flows_tick(r, now);
-    return parcel_send(&r->parcel, out) || send_ask(r, out) || skt_outbox_send(&r->box, out);
+    return parcel_send(&r->parcel, out) || send_ask(r, now, out) || skt_outbox_send(&r->box, out);
 }
 
 static skt_time relay_wake(const void *self)

@@ -25,8 +25,8 @@ struct partial {
 
 /* 64 bytes a peer: ten thousand idle ones shall cost little. */
 struct peer {
-    skt_link link; /* 0: nobody */
-    bool full;
+    skt_link link;    /* 0: nobody */
+    bool full, timed; /* timed: REPLY: it has an entry in `pauses` */
     struct skt_addr addr;
     skt_time since, filled; /* filled: when tokens were last counted; REPLY: when the partial grew */
     uint64_t in, out;
@@ -111,12 +111,15 @@ static void give_shared(struct skt_serve *s, struct peer *p, struct skt_buf *buf
 static size_t allowed(struct skt_serve *s, struct peer *p, skt_time now, size_t n)
 {
     uint64_t burst = s->conf.rate / 50 + 1, tokens;
+    skt_time span = SKT_SEC / 50;
     bool late = false;
 
     if (!s->conf.rate)
         return n;
-    if (now - p->filled > SKT_SEC / 50)
-        p->filled = now - SKT_SEC / 50;
+    if (s->conf.rate < 50) /* a byte's worth, at least */
+        span = (skt_time)(SKT_SEC / s->conf.rate) + 1;
+    if (now - p->filled > span)
+        p->filled = now - span;
     tokens = (uint64_t)(now - p->filled) * s->conf.rate / SKT_SEC;
     tokens = tokens < burst ? tokens : burst;
     if (n > tokens) {
@@ -124,8 +127,8 @@ static size_t allowed(struct skt_serve *s, struct peer *p, skt_time now, size_t 
         late = true;
     }
     p->filled += (skt_time)(n * SKT_SEC / s->conf.rate);
-    if (late && (s->wake == SKT_NEVER || now + SKT_SEC / 50 < s->wake))
-        s->wake = now + SKT_SEC / 50;
+    if (late && (s->wake == SKT_NEVER || now + span < s->wake))
+        s->wake = now + span;
     return n;
 }
 
@@ -151,6 +154,14 @@ static void reply_partial(struct skt_serve *s, struct peer *p, bool whole)
     memmove(part->bytes, text.end, part->len);
 }
 
+/* One entry a peer, which may be early: a byte more than before costs nothing. */
+static bool pause_in(struct skt_serve *s, struct peer *p, skt_time at)
+{
+    if (!p->timed)
+        p->timed = !skt_heap_push(&s->pauses, at, p->link);
+    return p->timed;
+}
+
 static bool partial_add(struct skt_serve *s, struct peer *p, skt_time now, struct skt_span bytes)
 {
     struct partial *part = p->partial;
@@ -166,7 +177,7 @@ static bool partial_add(struct skt_serve *s, struct peer *p, skt_time now, struc
     memcpy(part->bytes + len, bytes.p, n);
     part->len = (uint32_t)(len + n);
     p->filled = now;
-    return !skt_heap_push(&s->pauses, now + s->conf.pause, p->link);
+    return pause_in(s, p, now + s->conf.pause);
 }
 
 static void partial_drop(struct peer *p)
@@ -207,13 +218,13 @@ static void on_pause(struct skt_serve *s, struct peer *p, skt_time now)
     if (!p->partial || !p->partial->len)
         return;
     if (now < due) { /* it grew meanwhile */
-        (void)skt_heap_push(&s->pauses, due, p->link);
+        (void)pause_in(s, p, due);
         return;
     }
     reply_partial(s, p, skt_utf8_whole(skt_span_of(p->partial->bytes, p->partial->len)) == 0);
     if (p->partial->len) { /* half a character: one more pause for the other half */
         p->filled = now;
-        (void)skt_heap_push(&s->pauses, now + s->conf.pause, p->link);
+        (void)pause_in(s, p, now + s->conf.pause);
     } else {
         partial_drop(p);
     }
@@ -333,8 +344,10 @@ static bool serve_send(void *self, skt_time now, struct skt_out *out)
     while (skt_heap_top(&s->pauses, &at, &link) && at <= now) {
         struct peer *p = peer_of(s, link);
         skt_heap_pop(&s->pauses);
-        if (p && p->link == link)
+        if (p && p->link == link) {
+            p->timed = false;
             on_pause(s, p, now);
+        }
     }
     return send_datagram(s, out) || skt_outbox_send(&s->box, out);
 }
