@@ -388,6 +388,15 @@ static int drop_calls(void)
     return r;
 }
 
+/* The sanitizers' own code in this process traces it, forks and writes files: it would be killed for that. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { WATCHED = true };
+#elif defined(__has_feature)
+enum { WATCHED = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) };
+#else
+enum { WATCHED = false };
+#endif
+
 static int shut(const struct skt_sandbox_conf *conf, unsigned *ret_parts)
 {
     unsigned parts = SKT_SANDBOX_NO_NEW_PRIVS;
@@ -398,7 +407,7 @@ static int shut(const struct skt_sandbox_conf *conf, unsigned *ret_parts)
     if ((r = drop_caps(conf->low_ports)))
         return r;
     parts |= SKT_SANDBOX_CAPS;
-    if (!conf->exec) {
+    if (!conf->exec && !WATCHED) {
         if ((r = drop_files(conf)) < 0)
             return r;
         parts |= r ? SKT_SANDBOX_LANDLOCK : 0;
