@@ -15,6 +15,7 @@ enum skt_family { SKT_NOWHERE, SKT_IP4, SKT_IP6, SKT_LOCAL /* Unix; id: the driv
 
 struct skt_addr {
     uint8_t family; /* enum skt_family */
+    uint8_t zero;   /* so that two addresses may be compared as bytes */
     uint16_t port;
     uint32_t id;    /* IP6: scope */
     uint8_t ip[16]; /* IP4: the first four */
