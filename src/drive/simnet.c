@@ -220,8 +220,10 @@ void sim_free(struct sim *sim)
         host_free(sim, sim->hosts[i]);
     for (uint32_t i = 0; i < sim->n_conns; i++)
         sim_tcp_free(sim->conns[i]);
-    for (uint32_t i = 0; i < sim->n_wires; i++)
+    for (uint32_t i = 0; i < sim->n_wires; i++) {
+        skt_path_done(&sim->wires[i]->path);
         free(sim->wires[i]);
+    }
     for (uint32_t i = 0; i < sim->n_events; i++)
         free(sim->events[i].packet);
     skt_map_done(&sim->wire_of);
