@@ -146,10 +146,12 @@ static void pump(struct skt_rt *rt, int engine)
         return;
     rt->pumping = true;
     for (;;) {
-        struct skt_out out;
+        __attribute__((uninitialized)) struct skt_out out; /* what send may leave out is set below; a message has two */
+
         out.kind = SKT_DATA;
         out.seg = 0;
-        out.peer.family = SKT_NOWHERE;
+        out.share = (struct skt_span){ 0 };
+        out.peer = (struct skt_addr){ 0 };
         out.why = 0;
         out.link = link_reserve(rt);
         if (block_room(rt, &rt->out, SKT_ROOM_MIN, &out.data)) {
@@ -200,18 +202,46 @@ static skt_time wake_at(const struct skt_rt *rt)
     return at;
 }
 
+static unsigned files_events(const struct link *l)
+{
+    return l->want & ((l->always ? EPOLLIN : 0) | (l->out_always ? EPOLLOUT : 0));
+}
+
 static bool files_wanted(const struct skt_rt *rt)
 {
     for (int i = 0; i < rt->n_always; i++)
-        if (link_at(rt, rt->always[i])->want)
+        if (files_events(link_at(rt, rt->always[i])))
             return true;
     return false;
+}
+
+/* Sleeps until `span` is over, at the latest. */
+static int sleep_events(struct skt_rt *rt, struct epoll_event *ev, skt_time span)
+{
+    struct timespec t = { .tv_sec = span / SKT_SEC, .tv_nsec = span % SKT_SEC };
+    int n = epoll_pwait2(rt->epoll, ev, EVENTS_A_TURN, &t, NULL);
+
+    if (n < 0 && errno == ENOSYS) /* before Linux 5.11: milliseconds, rounded up */
+        n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, (int)(span / SKT_MS + 1));
+    return n;
+}
+
+/* Until `at`, and awake when it comes: a sleeper is late by what the machine needs to wake him (50 us and more). */
+static int wait_precisely(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
+{
+    skt_time left = at - clock_now();
+    int n = 0;
+
+    if (left > rt->conf.spin)
+        n = sleep_events(rt, ev, left - rt->conf.spin);
+    while (n == 0 && clock_now() < at)
+        n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0);
+    return n;
 }
 
 /* Sleeps until `at` at the latest; spins first if the user pays for it. */
 static int wait_events(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
 {
-    struct timespec span = { 0 };
     skt_time spin_end = rt->now + rt->conf.busy_poll;
     int n = 0;
 
@@ -223,12 +253,7 @@ static int wait_events(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
         return n;
     if (at == SKT_NEVER)
         return epoll_wait(rt->epoll, ev, EVENTS_A_TURN, -1);
-    span.tv_sec = (at - rt->now) / SKT_SEC;
-    span.tv_nsec = (at - rt->now) % SKT_SEC;
-    n = epoll_pwait2(rt->epoll, ev, EVENTS_A_TURN, &span, NULL);
-    if (n < 0 && errno == ENOSYS) /* before Linux 5.11: milliseconds, rounded up */
-        n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, (int)((at - rt->now) / SKT_MS + 1));
-    return n;
+    return rt->conf.spin ? wait_precisely(rt, ev, at) : sleep_events(rt, ev, at - rt->now);
 }
 
 static void inner_event(struct skt_rt *rt, struct link *l)
@@ -266,8 +291,8 @@ static void files_ready(struct skt_rt *rt)
 {
     for (int i = 0; i < rt->n_always; i++) {
         struct link *l = link_at(rt, rt->always[i]);
-        if (!l->gone && l->want)
-            stream_event(rt, l, l->want);
+        if (!l->gone && files_events(l))
+            stream_event(rt, l, files_events(l));
     }
 }
 
@@ -369,8 +394,14 @@ static int inner_link(struct skt_rt *rt, int fd, uint32_t *ret_slot)
 
     if (r)
         return r;
+    if (epoll_ctl(rt->epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){ .events = EPOLLIN, .data.u64 = link_id(l) })) {
+        r = -errno;
+        link_gone(rt, l, r);
+        return r;
+    }
     l->fd = l->out = fd;
-    link_want(rt, l, EPOLLIN);
+    l->want = l->have = EPOLLIN;
+    l->polled = true;
     *ret_slot = l->slot;
     return 0;
 }
@@ -384,7 +415,14 @@ int rt_dns(struct skt_rt *rt)
     if ((r = skt_dns_new(NULL, &rt->dns)))
         return r;
     int fd = fcntl(skt_dns_fd(rt->dns), F_DUPFD_CLOEXEC, 3); /* the link closes its own */
-    return fd < 0 ? -errno : inner_link(rt, fd, &rt->dns_slot);
+    r = fd < 0 ? -errno : inner_link(rt, fd, &rt->dns_slot);
+    if (!r)
+        return 0;
+    if (fd >= 0)
+        close(fd);
+    skt_dns_free(rt->dns);
+    rt->dns = NULL;
+    return r;
 }
 
 int skt_rt_new(const struct skt_rt_conf *conf, struct skt_rt **ret_rt)
@@ -399,6 +437,8 @@ int skt_rt_new(const struct skt_rt_conf *conf, struct skt_rt **ret_rt)
         rt->conf = *conf;
     if (!rt->conf.max_links)
         rt->conf.max_links = 16384;
+    if (rt->conf.max_links > SKT_LINKS_MAX / 2)
+        rt->conf.max_links = SKT_LINKS_MAX / 2;
     if (!rt->conf.queue_bytes)
         rt->conf.queue_bytes = 1 << 20;
     rt->now = clock_now();
@@ -410,7 +450,7 @@ int skt_rt_new(const struct skt_rt_conf *conf, struct skt_rt **ret_rt)
     if (!r) /* two entries a link: idle, and a deadline that came later */
         r = skt_heap_init(&rt->timers, 2 * SKT_LINKS_MAX);
     if (!r)
-        r = inner_link(rt, rt->stop_fd, &slot);
+        rt->stoppable = !(r = inner_link(rt, rt->stop_fd, &slot));
     if (r) {
         skt_rt_free(rt);
         return r;
@@ -440,7 +480,7 @@ void skt_rt_free(struct skt_rt *rt)
         close(rt->pipes[--rt->n_pipes][0]);
         close(rt->pipes[rt->n_pipes][1]);
     }
-    if (!rt->n_slots && rt->stop_fd >= 0) /* else a link owned and closed it */
+    if (!rt->stoppable && rt->stop_fd >= 0) /* else a link owned and closed it */
         close(rt->stop_fd);
     if (rt->spare_fd >= 0)
         close(rt->spare_fd);

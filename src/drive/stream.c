@@ -418,7 +418,8 @@ void stream_flush(struct skt_rt *rt, struct link *l)
         if (n > 0) {
             l->heard = rt->now;
             rt->stats.bytes_out += (uint64_t)n;
-            tapped_queue(rt, l, q, (size_t)n);
+            if (rt->conf.tap)
+                tapped_queue(rt, l, q, (size_t)n);
             queue_drop(q, (size_t)n);
         }
     }

@@ -44,8 +44,6 @@ void tapped_queue(struct skt_rt *rt, struct link *l, const struct queue *q, size
     struct iovec iov[IOV_MAX_HERE];
     int count;
 
-    if (!flow_of(rt, l))
-        return;
     count = queue_iov(q, iov, IOV_MAX_HERE);
     for (int i = 0; i < count && n; i++) {
         size_t len = iov[i].iov_len < n ? iov[i].iov_len : n;
