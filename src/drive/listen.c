@@ -208,6 +208,20 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
     return 0;
 }
 
+/* Datagrams have no listener's state but, of a Unix socket, its file. */
+static int dgram_listener(struct skt_rt *rt, struct link *l, const struct skt_endpoint *e)
+{
+    int r = dgram_start(rt, l);
+
+    if (r || e->scheme != SKT_UNIXGRAM || e->path[0] == '@')
+        return r;
+    l->x->listener = calloc(1, sizeof *l->x->listener);
+    if (!l->x->listener)
+        return -ENOMEM;
+    own_path(l->x->listener, e->path);
+    return 0;
+}
+
 int skt_rt_listen(
     struct skt_rt *rt, int engine, const char *where, const struct skt_listen_conf *conf, skt_link *ret_link)
 {
@@ -230,9 +244,9 @@ int skt_rt_listen(
     if (!r && getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &type, &len))
         r = failed(rt, where, "listen", errno);
     if (!r && conf)
-        l->idle_ms = (uint32_t)(conf->idle / SKT_MS);
+        l->idle_ms = link_idle(conf->idle);
     if (!r)
-        r = type == SOCK_DGRAM ? dgram_start(rt, l) : stream_listener(rt, l, where, conf, &e);
+        r = type == SOCK_DGRAM ? dgram_listener(rt, l, &e) : stream_listener(rt, l, where, conf, &e);
     if (r) {
         l->known = false; /* the caller is told here */
         link_gone(rt, l, r);
@@ -270,7 +284,7 @@ static void start(struct skt_rt *rt, struct link *ls_link, int fd, const struct 
     l->fd = l->out = fd;
     l->socket = true;
     l->via = link_id(ls_link);
-    l->idle_ms = (uint32_t)(ls->conf.idle / SKT_MS);
+    l->idle_ms = link_idle(ls->conf.idle);
     if (ls->check_here) {
         struct skt_addr local = sock_local(fd);
         if (!rt->conf.cc_system && sock_is_here(&local, peer))
