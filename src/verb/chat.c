@@ -210,7 +210,8 @@ static int run(struct hall *h)
             stats(h);
     }
     skt_chat_stop(h->chat, skt_rt_now(h->live.rt), "the server ends");
-    (void)skt_rt_step(h->live.rt); /* one turn to say so */
+    if (skt_rt_step(h->live.rt) == -EINTR) /* one turn to say so; the signal may end one that did not begin */
+        (void)skt_rt_step(h->live.rt);
     events(h);
     if (h->stats_every || h->cli->verbose)
         stats(h);

@@ -92,3 +92,18 @@ wait_port "$port"
 echo slow >in
 timeout 20 "$SOCKIT" connect --linger 5s 127.0.0.1 "$port" <in >out 2>err || fail "a low rate: $?"
 is slow "$(cat out)"
+
+# ---- who is in a chat that ends is told so ----
+free_port
+spawn chat "$SOCKIT" chat serve --listen "127.0.0.1:$port"
+wait_port "$port"
+chat=$pid
+spawn person python3 -u -c "import socket
+s = socket.create_connection(('127.0.0.1', $port), 10)
+s.sendall(b'NICK ann\r\nUSER ann 0 * :Ann\r\n')
+while got := s.recv(4096): print(got.decode())"
+wait_for ' 422 ' person.out
+kill "$chat"
+wait_gone "$chat"
+is 0 "$status"
+wait_for 'ERROR :Closing link: .*the server ends' person.out

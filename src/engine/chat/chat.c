@@ -251,6 +251,8 @@ static skt_time chat_wake(const void *self)
     const struct user *u = skt_chat_timer_top(c);
     skt_time due = u ? u->due : SKT_NEVER;
 
+    if (skt_outbox_count(&c->out)) /* skt_chat_stop was called from outside; or the driver had no memory */
+        return c->now;
     if (c->unclosed && c->now + 100 * SKT_MS < due)
         due = c->now + 100 * SKT_MS; /* memory may be back then */
     for (uint32_t i = 0; c->jobs && due > c->now && i < c->slots; i++)
