@@ -71,7 +71,7 @@ struct link {
     bool polled : 1;     /* fd is in the epoll set */
     bool out_polled : 1;
     bool socket : 1;                       /* else file, pipe, terminal */
-    bool always : 1;                       /* a file: always ready, epoll refuses it */
+    bool always : 1, out_always : 1;       /* a file: always ready, epoll refuses it */
     bool dirty : 1, changed : 1, held : 1; /* on which list of the turn */
     bool in_end : 1;                       /* EOF or error was read */
     bool eof_told : 1;
@@ -122,8 +122,8 @@ struct skt_rt {
     pid_t *children; /* processes to be reaped */
     uint32_t n_children, children_room;
     skt_time reap_at;
-    bool again; /* do not sleep: something can go on at once */
-    bool pumping, turns_done;
+    bool again;                          /* do not sleep: something can go on at once */
+    bool pumping, turns_done, stoppable; /* stoppable: stop_fd is a link's */
     struct epoll_event events[EVENTS_A_TURN];
     uint32_t always[8]; /* slots of files: always ready */
     int n_always;
@@ -147,6 +147,7 @@ void link_want(struct skt_rt *rt, struct link *l, unsigned events); /* EPOLLIN, 
 void link_wants_apply(struct skt_rt *rt);
 void link_dirty(struct skt_rt *rt, struct link *l);
 int link_timer(struct skt_rt *rt, struct link *l); /* (re)arms from deadline and idle */
+uint32_t link_idle(skt_time idle);                 /* for idle_ms: at least 1, at most 49 days */
 void link_hold(struct skt_rt *rt, struct link *l); /* offer again what it left, when its engine did something */
 void link_timers_due(struct skt_rt *rt);
 void link_why(struct skt_rt *rt, const struct link *l, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

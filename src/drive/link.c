@@ -14,7 +14,12 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { CHUNK = LINKS_A_CHUNK, TIMERS_SPARE = 4096, GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1 };
+enum {
+    CHUNK = LINKS_A_CHUNK,
+    SLOTS_OF_OURS = 3, /* to be stopped, for the resolver, and the reserved one */
+    TIMERS_SPARE = 4096,
+    GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1,
+};
 
 struct link *link_at(const struct skt_rt *rt, uint32_t slot) { return &rt->chunks[slot / CHUNK][slot % CHUNK]; }
 
@@ -31,7 +36,7 @@ skt_link link_id(const struct link *l) { return (uint32_t)l->gen << SKT_LINK_BIT
 /* One more chunk of free slots; slot 0 is nobody's. */
 static int more_slots(struct skt_rt *rt)
 {
-    uint32_t n = rt->n_slots / CHUNK, max = rt->conf.max_links + 1;
+    uint32_t n = rt->n_slots / CHUNK, max = rt->conf.max_links + 1 + SLOTS_OF_OURS;
     struct link *chunk;
 
     if (rt->n_slots >= max || rt->n_slots >= SKT_LINKS_MAX)
@@ -55,16 +60,19 @@ static int more_slots(struct skt_rt *rt)
 
 int link_new(struct skt_rt *rt, int engine, enum what what, struct link **ret_link)
 {
+    bool counts = what != INNER && what != RESERVED;
     struct link *l;
     int r;
 
+    if (counts && rt->n_links >= rt->conf.max_links)
+        return -ENOSPC;
     if (!rt->free_head && (r = more_slots(rt)))
         return r;
     l = link_at(rt, rt->free_head);
     rt->free_head = l->next_dirty;
     *l = (struct link){ .slot = l->slot, .gen = l->gen, .fd = -1, .out = -1, .what = what, .engine = (uint8_t)engine };
     l->heard = rt->now;
-    rt->n_links += what != INNER && what != RESERVED;
+    rt->n_links += counts;
     *ret_link = l;
     return 0;
 }
@@ -75,7 +83,7 @@ skt_link link_reserve(struct skt_rt *rt)
 
     if (!rt->fresh && !link_new(rt, 0, RESERVED, &l))
         rt->fresh = l->slot;
-    return rt->fresh ? link_id(link_at(rt, rt->fresh)) : 0;
+    return rt->fresh && rt->n_links < rt->conf.max_links ? link_id(link_at(rt, rt->fresh)) : 0;
 }
 
 struct link *link_claim(struct skt_rt *rt, skt_link id)
@@ -111,6 +119,20 @@ void link_want(struct skt_rt *rt, struct link *l, unsigned events)
     rt->changed = l->slot;
 }
 
+/* A regular file is ready whenever asked: epoll refuses it, and each turn looks at it instead. */
+static bool poll_always(struct skt_rt *rt, struct link *l, bool out)
+{
+    bool listed = l->always || l->out_always;
+
+    if (!listed && rt->n_always == (int)(sizeof rt->always / sizeof *rt->always))
+        return false;
+    if (!listed)
+        rt->always[rt->n_always++] = l->slot;
+    l->always |= !out || l->out == l->fd;
+    l->out_always |= out || l->out == l->fd;
+    return true;
+}
+
 static void poll_set(struct skt_rt *rt, struct link *l, int fd, bool *polled, unsigned events)
 {
     struct epoll_event ev = { .events = events, .data.u64 = link_id(l) };
@@ -123,15 +145,13 @@ static void poll_set(struct skt_rt *rt, struct link *l, int fd, bool *polled, un
         return;
     }
     if (*polled) {
-        (void)epoll_ctl(rt->epoll, EPOLL_CTL_MOD, fd, &ev);
+        if (epoll_ctl(rt->epoll, EPOLL_CTL_MOD, fd, &ev))
+            link_gone(rt, l, -errno);
         return;
     }
     if (!epoll_ctl(rt->epoll, EPOLL_CTL_ADD, fd, &ev))
         *polled = true;
-    else if (errno == EPERM && rt->n_always < (int)(sizeof rt->always / sizeof *rt->always)) {
-        l->always = true; /* a regular file: ready whenever asked */
-        rt->always[rt->n_always++] = l->slot;
-    } else
+    else if (errno != EPERM || !poll_always(rt, l, fd == l->out))
         link_gone(rt, l, -errno);
 }
 
@@ -139,17 +159,12 @@ static void want_apply(struct skt_rt *rt, struct link *l)
 {
     bool in_polled = l->polled, out_polled = l->out_polled;
 
-    if (l->gone || l->always || l->fd < 0)
+    if (l->gone || (l->want == l->have && l->polled == (l->want != 0)))
         return;
-    if (l->want == l->have && l->polled == (l->want != 0))
-        return;
-    if (l->out == l->fd) {
-        poll_set(rt, l, l->fd, &in_polled, l->want);
-    } else {
-        poll_set(rt, l, l->fd, &in_polled, l->want & ~EPOLLOUT);
-        if (l->out >= 0)
-            poll_set(rt, l, l->out, &out_polled, l->want & EPOLLOUT);
-    }
+    if (l->fd >= 0 && !l->always)
+        poll_set(rt, l, l->fd, &in_polled, l->out == l->fd ? l->want : l->want & ~EPOLLOUT);
+    if (l->out >= 0 && l->out != l->fd && !l->out_always && !l->gone)
+        poll_set(rt, l, l->out, &out_polled, l->want & EPOLLOUT);
     l->polled = in_polled;
     l->out_polled = out_polled;
     l->have = l->want;
@@ -184,6 +199,11 @@ void link_dirty(struct skt_rt *rt, struct link *l)
 }
 
 /* --- timers: an entry may be early, then it is put back with the right time; activity costs no heap operation --- */
+
+uint32_t link_idle(skt_time idle)
+{
+    return idle > UINT32_MAX * SKT_MS ? UINT32_MAX : (uint32_t)((idle + SKT_MS - 1) / SKT_MS);
+}
 
 static skt_time due(const struct link *l)
 {
@@ -365,7 +385,7 @@ void link_reap_next(struct skt_rt *rt)
         rt->n_links -= l->what != INNER && l->what != RESERVED;
         if (l->via)
             listener_left(rt, l);
-        if (l->always)
+        if (l->always || l->out_always)
             always_drop(rt, slot);
         if (l->x && l->x->child)
             children_add(rt, l);

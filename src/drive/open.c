@@ -61,7 +61,7 @@ int open_start(struct skt_rt *rt, struct link *l, const char *where, const struc
                                                                                                            : NULL;
     if (conf->source)
         snprintf(o->source, sizeof o->source, "%s", conf->source);
-    l->idle_ms = (uint32_t)(conf->idle / SKT_MS);
+    l->idle_ms = link_idle(conf->idle);
     l->socket = true;
     l->x->deadline = rt->now + (conf->timeout ? conf->timeout : OPEN_TIMEOUT);
     o->wake = rt->now; /* begins in the next turn: nothing is told before this returns */
