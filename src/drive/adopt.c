@@ -17,6 +17,8 @@ static int reopen(int fd, int mode)
 
     if (fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
         return -1;
+    if (mode == O_WRONLY && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+        return -1; /* a standard output that was closed: opened anew it would swallow all without a word */
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return open(path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }

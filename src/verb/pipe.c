@@ -307,7 +307,7 @@ static void progress_step(struct pipe *p)
 
 int pipe_run(struct pipe *p, skt_link listener)
 {
-    int r;
+    int r, e;
 
     progress_start(p);
     while ((r = live_step(p->live)) > 0) {
@@ -319,8 +319,8 @@ int pipe_run(struct pipe *p, skt_link listener)
     events(p, &listener);
     if (p->progressing)
         skt_progress_done(&p->progress);
-    if (p->has_transcript && (r = skt_sink_flush(&p->transcript)))
-        fail(p, skt_cli_fail(p->live->cli, SKT_PHASE_FILE, r, p->o.transcript));
+    if (p->has_transcript && (e = skt_sink_flush(&p->transcript)))
+        fail(p, skt_cli_fail(p->live->cli, SKT_PHASE_FILE, e, p->o.transcript));
     if (live_interrupted())
         fail(p, SKT_EXIT_INTERRUPTED);
     else if (r < 0 && r != -EINTR)

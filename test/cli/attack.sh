@@ -107,3 +107,15 @@ kill "$chat"
 wait_gone "$chat"
 is 0 "$status"
 wait_for 'ERROR :Closing link: .*the server ends' person.out
+
+# ---- nothing is lost without a word: standard output is closed, or full; one error is said once ----
+free_port
+spawn echo "$SOCKIT" serve --echo "$port"
+wait_port "$port"
+echo text >in
+timeout 20 "$SOCKIT" connect 127.0.0.1 "$port" <in >&- 2>err && fail 'a closed standard output took all'
+says 'standard output' err
+timeout 20 "$SOCKIT" connect 127.0.0.1 "$port" <in >/dev/full 2>err && fail 'a full standard output took all'
+says 'standard output' err
+timeout 20 "$SOCKIT" connect --transcript /dev/full 127.0.0.1 "$port" <in >out 2>err && fail 'a full transcript'
+is 1 "$(wc -l <err)"
