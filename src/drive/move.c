@@ -388,5 +388,6 @@ void move_step(struct skt_rt *rt, struct link *from)
     else if (r < 0)
         broke(rt, from, to, source, (int)r);
     else
-        wait_for(rt, from, to, true); /* both may be ready: the next turn tells */
+        wait_for(rt, from, to, !m->in_pipe); /* both may be ready: the next turn tells. What is in the pipe goes on
+                                              * without the source, which may have nothing more to say */
 }
