@@ -289,7 +289,7 @@ void link_why(struct skt_rt *rt, const struct link *l, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(rt->why_of, sizeof rt->why_of, fmt, ap);
+    (void)vsnprintf(rt->why_of, sizeof rt->why_of, fmt, ap);
     va_end(ap);
     rt->why_link = link_id(l);
 }

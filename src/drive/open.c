@@ -30,8 +30,6 @@ struct opening {
     int fds[SKT_EYEBALLS_MAX]; /* of attempts under way; -1 */
 };
 
-extern char **environ;
-
 static int bad_text(struct skt_rt *rt, struct link *l, const char *text)
 {
     link_why(rt, l, "%s", text);
@@ -43,13 +41,12 @@ int open_start(struct skt_rt *rt, struct link *l, const char *where, const struc
     char text[256];
     struct skt_room why = skt_room_of(text, sizeof text - 1);
     struct opening *o;
-    int r;
 
     if (!link_extra(l) || !(o = l->x->opening = calloc(1, sizeof *o)))
         return -ENOMEM;
     memset(o->fds, -1, sizeof o->fds);
     l->known = true;
-    if ((r = skt_endpoint_parse(where, &o->to, &why))) {
+    if (skt_endpoint_parse(where, &o->to, &why)) {
         *why.p = 0;
         return bad_text(rt, l, text);
     }
@@ -264,7 +261,7 @@ static bool met_itself(int fd)
 {
     struct skt_addr local = sock_local(fd), peer = sock_peer(fd);
 
-    return local.family != SKT_LOCAL && !memcmp(&local, &peer, sizeof local);
+    return local.family != SKT_LOCAL && local.port == peer.port && !memcmp(local.ip, peer.ip, sizeof local.ip);
 }
 
 void open_event(struct skt_rt *rt, struct link *l, uint32_t tag, unsigned events)
@@ -319,7 +316,7 @@ void open_dns(struct skt_rt *rt)
 static void resolve(struct skt_rt *rt, struct link *l)
 {
     struct opening *o = l->x->opening;
-    const char *host = o->to.host[0] && strcmp(o->to.host, "*") ? o->to.host : "localhost";
+    const char *host = o->to.host[0] && strcmp(o->to.host, "*") != 0 ? o->to.host : "localhost";
     int r = rt_dns(rt);
 
     o->step = RESOLVE;

@@ -466,7 +466,7 @@ void skt_rt_free(struct skt_rt *rt)
     for (uint32_t slot = 1; slot < rt->n_slots; slot++)
         if (link_at(rt, slot)->what != FREE)
             link_free(rt, link_at(rt, slot));
-    for (uint32_t i = 0; i < rt->n_slots / LINKS_A_CHUNK; i++)
+    for (uint32_t i = 0; rt->chunks && i < rt->n_slots / LINKS_A_CHUNK; i++)
         free(rt->chunks[i]);
     free(rt->chunks);
     free(rt->children);

@@ -24,7 +24,7 @@ void *sim_mem(void *old, size_t n, size_t size)
     void *p = reallocarray(old, n ? n : 1, size);
 
     if (!p) {
-        fputs("sim: out of memory\n", stderr);
+        (void)fputs("sim: out of memory\n", stderr);
         abort();
     }
     if (!old)

@@ -43,6 +43,8 @@ void sim_tcp_free(struct conn *c)
 
 static void conn_done(struct sim *sim, struct conn *c)
 {
+    if (!c->used)
+        return;
     pipes_done(c);
     c->used = false;
     sim->free_conns[sim->n_free_conns++] = c->index;

@@ -39,12 +39,12 @@ void sim_broken(const struct sim *sim, const struct host *h, const char *fmt, ..
     skt_time now = sim->now;
     va_list ap;
 
-    fprintf(stderr, "sim: seed %" PRIu64 ", host %s, at %" PRId64 ".%09" PRId64 " s: ", sim->conf.seed,
+    (void)fprintf(stderr, "sim: seed %" PRIu64 ", host %s, at %" PRId64 ".%09" PRId64 " s: ", sim->conf.seed,
         h ? h->name : "-", now / SKT_SEC, now % SKT_SEC);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    (void)vfprintf(stderr, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    (void)fputc('\n', stderr);
     save_capture(sim);
     abort();
 }

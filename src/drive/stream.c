@@ -108,7 +108,8 @@ static void ended(struct skt_rt *rt, struct link *l)
     l->eof_told = true;
     tapped_eof(rt, l, false);
     tell(rt, l, &in);
-    (void)keep_rest(l, NULL, (struct skt_span){ 0 });
+    skt_buf_put(l->rest.buf);
+    l->rest = (struct slice){ 0 };
 }
 
 /* Tells it, and again what it held only because its hands were full of what it wanted sent: that is done by then, and
@@ -250,12 +251,12 @@ static void broken(struct skt_rt *rt, struct link *l)
 
 void stream_event(struct skt_rt *rt, struct link *l, unsigned events)
 {
-    if (l->x && l->x->proxy) {
-        listener_proxy(rt, l);
-        return;
-    }
     if (l->what == LINGERING) {
         linger(rt, l);
+        return;
+    }
+    if (l->x && l->x->proxy) {
+        listener_proxy(rt, l);
         return;
     }
     if (events &

@@ -128,7 +128,7 @@ static int read_file(struct hall *h, const char *path, char *text, size_t size)
     if (!f)
         return skt_cli_fail(h->cli, SKT_PHASE_FILE, errno, path);
     n = fread(text, 1, size, f);
-    fclose(f);
+    (void)fclose(f); /* it was only read */
     if (n == size)
         return skt_cli_usage(h->cli, "%s is longer than %zu bytes", path, size - 1);
     while (n && (text[n - 1] == '\n' || text[n - 1] == '\r'))

@@ -114,6 +114,8 @@ void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
     }
     switch (in->kind) {
     case SKT_OPEN:
+        if (local)
+            break; /* it was open before us */
         p->side[NEAR].open = true;
         p->heard = p->since = now;
         p->peer = *in->peer;
