@@ -15,6 +15,7 @@ struct side {
     skt_link link; /* 0: not there (any more) */
     bool open, full;
     bool closing;    /* CLOSE is asked for: nothing more goes there */
+    bool doomed;     /* there was no memory for that CLOSE */
     bool ended;      /* it sends no more */
     bool told;       /* it was told that no more comes */
     bool moving;     /* its bytes are moved by the driver */
@@ -26,6 +27,7 @@ struct pair {
     struct side side[2];
     bool used, asked, gone;  /* gone: NEAR is closed, FAR is ending */
     bool timed;              /* flows.c: it has an entry in `idle`, which outlives the flow */
+    bool asking;             /* it has an entry in `asks`, which outlives the pair */
     bool last_cr, end_waits; /* end_waits: NEAR is told local's end a little later */
     int why;
     uint8_t guilty;
@@ -54,6 +56,7 @@ struct skt_relay {
     skt_time wake;
     uint8_t *say; /* what skt_relay_say gave before there was a peer; SAY_MAX */
     uint32_t say_len;
+    bool doomed;                 /* a side is */
     bool say_ended, local_ended; /* local_ended: before it had a peer */
     uint32_t local_pair;         /* local's pair; 0: waits for the next */
     struct happened events[EVENTS_MAX];

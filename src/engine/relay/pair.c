@@ -23,7 +23,8 @@ void relay_close(struct skt_relay *r, struct pair *p, bool side, int why)
         r->local_pair = 0;
     } else {
         p->side[side].closing = true;
-        (void)skt_outbox_close(&r->box, p->side[side].link, why);
+        if (!skt_outbox_close(&r->box, p->side[side].link, why))
+            r->doomed = p->side[side].doomed = true;
     }
 }
 
@@ -34,8 +35,8 @@ static void tell_end(struct skt_relay *r, struct pair *p, bool side)
     if (s->told || !s->open || s->closing) /* a target that is not there yet hears it when it is */
         return;
     s->told = true;
-    if (!(is_local(r, p, side) && r->conf.keep))
-        (void)skt_outbox_eof(&r->box, s->link);
+    if (!(is_local(r, p, side) && r->conf.keep) && !skt_outbox_eof(&r->box, s->link))
+        relay_close(r, p, side, -ENOMEM); /* it would wait for an end that never comes */
 }
 
 /* Both directions are over when both sides have ended. */

@@ -48,7 +48,9 @@ uint32_t relay_pair_new(struct skt_relay *r, skt_time now)
             r->free_pair = r->pairs[i].next_free;
         r->n_pairs = n;
     }
-    r->pairs[i] = (struct pair){ .used = true, .timed = r->pairs[i].timed, .since = now, .heard = now };
+    r->pairs[i] = (struct pair){
+        .used = true, .timed = r->pairs[i].timed, .asking = r->pairs[i].asking, .since = now, .heard = now
+    };
     return i;
 }
 
@@ -77,14 +79,16 @@ void relay_pair_free(struct skt_relay *r, struct pair *p)
     relay_side_drop(r, p, NEAR);
     relay_side_drop(r, p, FAR);
     skt_buf_put(p->kept);
-    *p = (struct pair){ .timed = p->timed, .next_free = r->free_pair };
+    *p = (struct pair){ .timed = p->timed, .asking = p->asking, .next_free = r->free_pair };
     r->free_pair = (uint32_t)(p - r->pairs);
 }
 
 void relay_ask(struct skt_relay *r, struct pair *p)
 {
     p->asked = true;
-    r->asks[r->n_asks++] = (uint32_t)(p - r->pairs); /* a pair asks once: there is room */
+    if (!p->asking) /* a pair is there once: there is room */
+        r->asks[r->n_asks++] = (uint32_t)(p - r->pairs);
+    p->asking = true;
 }
 
 /* --- events --- */
@@ -189,6 +193,7 @@ static bool send_ask(struct skt_relay *r, skt_time now, struct skt_out *out)
     while (r->n_asks) {
         uint32_t i = r->asks[--r->n_asks];
         struct pair *p = &r->pairs[i];
+        p->asking = false;
         if (!p->used || !p->asked || p->side[FAR].link)
             continue;
         if (!out->link || !relay_side_set(r, i, FAR, out->link)) {
@@ -206,6 +211,26 @@ static bool send_ask(struct skt_relay *r, skt_time now, struct skt_out *out)
     return false;
 }
 
+/* Sides whose CLOSE found no room in the outbox. */
+static bool send_doomed(struct skt_relay *r, struct skt_out *out)
+{
+    for (uint32_t i = 1; r->doomed && i < r->n_pairs; i++) {
+        for (int side = NEAR; side <= FAR; side++) {
+            struct side *s = &r->pairs[i].side[side];
+            if (!s->doomed)
+                continue;
+            s->doomed = false;
+            out->link = s->link;
+            out->kind = SKT_CLOSE;
+            out->why = -ENOMEM;
+            if (s->link)
+                return true;
+        }
+    }
+    r->doomed = false;
+    return false;
+}
+
 static bool relay_send(void *self, skt_time now, struct skt_out *out)
 {
     struct skt_relay *r = self;
@@ -213,7 +238,8 @@ static bool relay_send(void *self, skt_time now, struct skt_out *out)
     tick(r, now);
     if (r->conf.datagrams && r->conf.to)
         flows_tick(r, now);
-    return parcel_send(&r->parcel, out) || send_ask(r, now, out) || skt_outbox_send(&r->box, out);
+    return parcel_send(&r->parcel, out) || send_ask(r, now, out) || skt_outbox_send(&r->box, out) ||
+           send_doomed(r, out);
 }
 
 static skt_time relay_wake(const void *self)
@@ -242,7 +268,7 @@ static int init(struct skt_relay *r, const struct skt_relay_conf *conf)
     r->wake = SKT_NEVER;
     skt_outbox_init(&r->box, 4096, 1 << 20);
     r->sides = calloc(SKT_LINKS_MAX / CHUNK, sizeof *r->sides);
-    if (!r->sides)
+    if (!r->sides || skt_outbox_reserve(&r->box))
         return -ENOMEM;
     return conf->datagrams && conf->to ? flows_init(r) : 0;
 }

@@ -27,6 +27,7 @@ struct partial {
 struct peer {
     skt_link link;    /* 0: nobody */
     bool full, timed; /* timed: REPLY: it has an entry in `pauses` */
+    bool doomed;      /* a delivery was lost, and there was no memory for its CLOSE either */
     struct skt_addr addr;
     skt_time since, filled; /* filled: when tokens were last counted; REPLY: when the partial grew */
     uint64_t in, out;
@@ -39,6 +40,7 @@ struct skt_serve {
     struct peer **chunks;                      /* by slot, CHUNK each, made when needed */
     struct skt_heap pauses;                    /* REPLY: when a message without an end is one */
     skt_time wake;                             /* rate: somebody may go on then */
+    bool doomed;                               /* somebody is */
     struct parcel parcel;                      /* datagrams */
     struct skt_serve_event events[EVENTS_MAX]; /* a ring */
     uint32_t first, n;
@@ -83,11 +85,38 @@ uint64_t skt_serve_events_lost(const struct skt_serve *s) { return s->lost; }
 
 /* --- streams --- */
 
+static void close_peer(struct skt_serve *s, struct peer *p, int why)
+{
+    if (!p->doomed && !skt_outbox_close(&s->box, p->link, why))
+        s->doomed = p->doomed = true;
+}
+
+/* Those whose CLOSE found no room in the outbox. */
+static bool send_doomed(struct skt_serve *s, struct skt_out *out)
+{
+    for (uint32_t i = 0; s->doomed && i < SKT_LINKS_MAX / CHUNK; i++) {
+        for (uint32_t k = 0; s->chunks[i] && k < CHUNK; k++) {
+            struct peer *p = &s->chunks[i][k];
+            if (!p->link || !p->doomed)
+                continue;
+            p->doomed = false;
+            out->link = p->link;
+            out->kind = SKT_CLOSE;
+            out->why = -ENOMEM;
+            return true;
+        }
+    }
+    s->doomed = false;
+    return false;
+}
+
 static void give(struct skt_serve *s, struct peer *p, struct skt_slice slice)
 {
+    if (p->doomed)
+        return;
     p->out += slice.len;
     if (!skt_outbox_to(&s->box, p->link, slice)) /* a hole in a stream is worse than its end */
-        (void)skt_outbox_close(&s->box, p->link, -ENOBUFS);
+        close_peer(s, p, -ENOBUFS);
 }
 
 static void give_copy(struct skt_serve *s, struct peer *p, struct skt_span bytes)
@@ -207,7 +236,7 @@ static void take_messages(struct skt_serve *s, struct peer *p, skt_time now, str
         if (lf)
             partial_drop(p);
         if (bad)
-            (void)skt_outbox_close(&s->box, p->link, -ENOMEM);
+            close_peer(s, p, -ENOMEM);
     }
 }
 
@@ -256,7 +285,7 @@ static void on_open(struct skt_serve *s, struct peer *p, skt_time now, struct sk
     say_event(s, &(struct skt_serve_event){ .what = SKT_SERVE_CAME, .link = in->link, .peer = p->addr });
     if (s->conf.mode == SKT_SERVE_SAY) {
         give_copy(s, p, s->conf.text);
-        (void)skt_outbox_close(&s->box, p->link, 0);
+        close_peer(s, p, 0);
     }
 }
 
@@ -323,7 +352,7 @@ static void serve_recv(void *self, skt_time now, struct skt_in *in)
     case SKT_DATA: on_data(s, p, now, in); break;
     case SKT_EOF:
         reply_partial(s, p, true);
-        (void)skt_outbox_close(&s->box, p->link, 0);
+        close_peer(s, p, 0);
         break;
     case SKT_CLOSE: on_close(s, p, now, in->why); break;
     case SKT_FULL: p->full = true; break;
@@ -349,7 +378,7 @@ static bool serve_send(void *self, skt_time now, struct skt_out *out)
             on_pause(s, p, now);
         }
     }
-    return send_datagram(s, out) || skt_outbox_send(&s->box, out);
+    return send_datagram(s, out) || skt_outbox_send(&s->box, out) || send_doomed(s, out);
 }
 
 static skt_time serve_wake(const void *self)
@@ -374,7 +403,7 @@ struct skt_serve *skt_serve_new(const struct skt_serve_conf *conf)
     s->wake = SKT_NEVER;
     skt_outbox_init(&s->box, DELIVERIES, DELIVERIES_MAX);
     s->chunks = calloc(SKT_LINKS_MAX / CHUNK, sizeof *s->chunks);
-    if (!s->chunks || skt_heap_init(&s->pauses, SKT_LINKS_MAX)) {
+    if (!s->chunks || skt_heap_init(&s->pauses, SKT_LINKS_MAX) || skt_outbox_reserve(&s->box)) {
         skt_serve_free(s);
         return NULL;
     }
