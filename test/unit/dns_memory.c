@@ -59,7 +59,7 @@ static int ask(struct skt_dns *dns, struct server *s, const char *host)
 static int scenario(struct server *s)
 {
     struct skt_dns_conf conf = { .servers = s->where, .timeout = 10 * SKT_MS, .tries = 2 };
-    struct skt_dns *dns;
+    struct skt_dns *dns = NULL;
     int r = skt_dns_new(&conf, &dns);
 
     if (r)

@@ -44,7 +44,7 @@ static void without_its_module_tls_says_what_is_missing(void **state)
 
 static void without_its_module_only_numbers_resolve(void **state)
 {
-    struct skt_dns_answer answer;
+    struct skt_dns_answer answer = { 0 };
     struct skt_dns *dns;
 
     assert_int_equal(skt_dns_new(NULL, &dns), 0);

@@ -156,7 +156,7 @@ struct skt_chat {
 
 static inline struct skt_span buf_span(const struct skt_buf *b)
 {
-    return b ? skt_span_of(b->data, b->size) : (struct skt_span){ 0 };
+    return b ? skt_span_of(b->data, b->size) : skt_span_of("", 0);
 }
 static inline struct skt_span user_mask(const struct user *u)
 {
