@@ -146,6 +146,7 @@ static void reload(struct live *live)
     struct skt_room why = skt_room_of(text, sizeof text - 1);
 
     hangup = 0;
+    live->hung_up = true;
     if (!live->tls)
         return;
     if (skt_tls_reload(live->tls, &why)) {
@@ -263,6 +264,7 @@ int live_shut_in(struct live *live, const struct live_need *need)
     allow_listeners(live, &conf, need);
     if (live->tls_files)
         allow_tls(live, &conf);
+    allow_dir(live, &conf, need->file);
     r = skt_sandbox(&conf);
     if (r == -ENOSYS) {
         skt_cli_debug(live->cli, 1, "no sandbox: the module is not installed");

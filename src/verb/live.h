@@ -38,6 +38,7 @@ struct live {
     struct skt_tls *tls;
     const struct live_tls *tls_files; /* that a SIGHUP reads anew; NULL: none */
     skt_time every, due;              /* live_every */
+    bool hung_up;                     /* SIGHUP came: for a verb that has a file of its own to read; it clears this */
 };
 
 /* conf may be NULL. max_links 0: as many as this process may open. 0, or an exit code, said already. */
@@ -61,6 +62,7 @@ struct live_need {
     struct skt_strs listen; /* where Unix sockets of ours are: removed at the end */
     const char *peer;       /* where we will connect to: a name to resolve, a command to run; NULL: nowhere */
     const char *source;     /* and from where; NULL: anywhere */
+    const char *file;       /* read again later; NULL: none */
 };
 /* All that is to be opened is open, threads are not started: now give up everything else. SOCKIT_SANDBOX=off: nothing,
  * for tools that look into a process. 0 or an exit code, said already. */
