@@ -20,7 +20,7 @@ const struct skt_path_chain *path_chain(
 
     if (chain->kind != kind || chain->next <= era || chain->next > index + 1)
         *chain = (struct skt_path_chain){ .kind = kind, .next = era };
-    for (; chain->next <= index; chain->next++)
+    for (; chain->next != index + 1; chain->next++) /* which may wrap to 0: not begun */
         step(path, chain, chain->next, chain->next == era);
     return chain;
 }
