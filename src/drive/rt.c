@@ -96,6 +96,7 @@ static void out_open(struct skt_rt *rt, int engine, struct skt_out *out)
     where[n] = 0;
     l->what = OPENING;
     l->engine = (uint8_t)engine;
+    l->known = true;
     r = open_start(rt, l, where, &rt->engines[engine].open);
     if (r)
         link_gone(rt, l, r);

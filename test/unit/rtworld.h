@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +183,7 @@ static const struct skt_engine_ops tick_ops = { tick_recv, tick_send, tick_wake 
 
 static inline void begin(const struct skt_rt_conf *conf)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the program does: splice and writev know no MSG_NOSIGNAL */
     shift = 0;
     ticking = false;
     for (int i = 0; i < 2; i++) {
