@@ -210,6 +210,7 @@ void move_step(struct skt_rt *rt, struct link *from);
 bool move_bytes(struct skt_rt *rt, struct link *from, struct skt_buf *buf, struct skt_span *bytes);
 bool move_deciphers(const struct link *from);
 void move_end(struct skt_rt *rt, struct link *from, int why);
+void move_target_broke(struct skt_rt *rt, struct link *to, int err);
 
 /* tapped.c: the tap of a link; sent: else received */
 void tapped_open(struct skt_rt *rt, struct link *l, bool accepted);

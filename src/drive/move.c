@@ -214,10 +214,7 @@ static ssize_t splice_twice(struct move *m, struct link *from, struct link *to, 
 
     if (!m->in_pipe && !m->ended) {
         r = splice_some(from->fd, m->pipe[1], n);
-        if (r == -EAGAIN) {
-            *ret_source = true;
-            return r;
-        }
+        *ret_source = true;
         if (r < 0)
             return r;
         m->ended = r == 0;
@@ -283,24 +280,27 @@ static void wait_for(struct skt_rt *rt, struct link *from, struct link *to, bool
     tell_kind(rt, to, source ? SKT_ROOM : SKT_FULL, 0);
 }
 
-static bool has_error(const struct link *l)
-{
-    int e = 0;
-    socklen_t len = sizeof e;
-
-    return l->socket && !getsockopt(l->out, SOL_SOCKET, SO_ERROR, &e, &len) && e;
-}
-
-/* splice and sendfile do not say at which end it failed. */
+/* One splice or sendfile does not say at which end it failed, but only one of the two is a socket. */
 static void broke(struct skt_rt *rt, struct link *from, struct link *to, bool source, int err)
 {
-    bool network = err == -ECONNRESET || err == -ETIMEDOUT || err == -EHOSTUNREACH || err == -ENETUNREACH;
+    enum how how = from->x->move->how;
 
-    if (network && from->socket && !(to->socket && has_error(to)))
-        source = true;
-    else if (network || err == -EPIPE)
-        source = false;
-    link_gone(rt, source ? from : to, err);
+    if (how == SPLICE || how == SENDFILE)
+        source = from->socket && err != -EPIPE;
+    if (source)
+        link_gone(rt, from, err);
+    else
+        move_target_broke(rt, to, err);
+}
+
+/* Nothing more goes to it; but what it said before that still goes to the other end. */
+void move_target_broke(struct skt_rt *rt, struct link *to, int err)
+{
+    if (to->socket && !to->why && !to->in_end && to->x->move) {
+        to->why = (int16_t)err;
+        move_step(rt, to);
+    }
+    link_gone(rt, to, err);
 }
 
 bool move_deciphers(const struct link *from) { return from->x->move->how == DECIPHER; }

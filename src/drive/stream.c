@@ -322,6 +322,10 @@ static ssize_t write_some(const struct link *l, const struct queue *q, bool *ret
 /* Writes are over; what the peer sent before may still be read, and its end tells the engine. */
 static void write_failed(struct skt_rt *rt, struct link *l, int why)
 {
+    if (l->x && l->x->move && !l->closing) {
+        move_target_broke(rt, l, why);
+        return;
+    }
     if (!(l->want & EPOLLIN) || l->in_end || l->closing || !l->socket || (l->x && l->x->move)) {
         link_gone(rt, l, why);
         return;
