@@ -41,6 +41,10 @@ static int make_all(void **state)
     assert_non_null(mkdtemp(dir));
     cert_write(&cert, in_dir("a"), NULL);
     cert_free(&cert);
+    cert = cert_make((struct cert_conf){ .cn = "another", .ca = true });
+    cert_write(&cert, in_dir("system"), NULL);
+    cert_free(&cert);
+    setenv("SSL_CERT_FILE", in_dir("system.crt"), 1); /* the system's authorities, also where none are installed */
     snprintf(crt, sizeof crt, "%s/a.crt", dir);
     snprintf(key, sizeof key, "%s/a.key", dir);
     server_tls = tls_of(&(struct skt_tls_conf){ .server = true, .cert = crt, .key = key });
@@ -54,6 +58,8 @@ static int remove_all(void **state)
     skt_tls_free(client_tls);
     unlink(in_dir("a.crt"));
     unlink(in_dir("a.key"));
+    unlink(in_dir("system.crt"));
+    unlink(in_dir("system.key"));
     return rmdir(dir);
 }
 
