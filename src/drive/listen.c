@@ -234,7 +234,7 @@ int skt_rt_listen(
     if (r) {
         *why.p = 0;
         rt->why_link = 0;
-        return r;
+        return -EINVAL; /* also what is out of range: the text is wrong, as in skt_rt_open */
     }
     if ((r = link_new(rt, engine, LISTENER, &l)))
         return failed(rt, where, "listen", -r);

@@ -86,13 +86,12 @@ static void fail(struct pipe *p, int code)
         p->code = code;
 }
 
-static enum skt_phase phase_of(int why)
+/* By the stage that the sentence names, else by the error. */
+static enum skt_phase phase_of(int why, const char *sentence)
 {
+    if (!strncmp(sentence, "resolve ", 8))
+        return SKT_PHASE_RESOLVE;
     switch (why) {
-    case -ENOENT:
-    case -ENODATA:
-    case -EAGAIN:
-    case -EBADMSG: return SKT_PHASE_RESOLVE;
     case -EPROTO:
     case -EKEYREJECTED:
     case -ECONNABORTED: return SKT_PHASE_TLS;
@@ -104,7 +103,7 @@ static enum skt_phase phase_of(int why)
 static void failed(struct pipe *p, const struct skt_relay_event *ev)
 {
     const char *why = skt_rt_why(p->live->rt, ev->link);
-    enum skt_phase phase = phase_of(ev->why);
+    enum skt_phase phase = phase_of(ev->why, why);
 
     prompt_end(p->prompt);
     fail(p, *why ? skt_cli_fail_why(p->live->cli, phase, ev->why, why)

@@ -1,0 +1,75 @@
+#!/bin/sh
+# What goes wrong is told in one sentence, word for word as here, and by the exit code.
+. "${0%/*}/lib.sh"
+need python3
+
+# wrong STATUS SENTENCE WORDS...: what the program says, wholly.
+wrong() {
+    want=$1
+    printf '%s\n' "$2" >sentence
+    shift 2
+    timeout 30 "$SOCKIT" "$@" </dev/null >out 2>err && status=0 || status=$?
+    is "$want" "$status"
+    same sentence err
+    silent out
+}
+
+# ---- wrong words: exit code 2 ----
+see() { printf "%s\nsee 'sockit %s --help'" "$1" "$2"; }
+wrong 2 "$(see 'sockit connect: error: HOST[:PORT] is missing: the peer; also unix:/path' connect)" connect
+wrong 2 "$(see 'sockit listen: error: [HOST:]PORT is missing: where to listen; also unix:/path' listen)" listen
+wrong 2 "sockit connect: error: port '70000' is above 65535" connect localhost:70000
+wrong 2 "sockit listen: error: port '70000' is above 65535" listen 70000
+wrong 2 "sockit serve: error: port '70000' is above 65535" serve --echo 70000
+wrong 2 "sockit connect: error: port 'nosuch' is neither a number nor a well-known service" connect localhost nosuch
+wrong 2 "$(see "sockit connect: error: -w: time '1parsec' has an unknown unit: use ns, us, ms, s, m, h or d" connect)" \
+    connect -w 1parsec localhost:1
+wrong 2 "$(see "sockit connect: error: --limit-rate: rate 'fast' is not a number with a unit, such as 10mbit or 1MB/s" \
+    connect)" connect --limit-rate fast localhost:1
+wrong 2 "$(see "sockit serve: error: --queue: '1' is below 4KiB; give 4KiB to 1GiB" serve)" serve --echo --queue 1 7000
+wrong 2 "$(see 'sockit serve: error: give one of --echo, --reply, --say, --discard, --exec, --to' serve)" serve 7000
+wrong 2 "$(see "sockit serve: error: --allow: network '1.2.3.4/99' needs a number of bits from 0 to 32 after the /" \
+    serve)" serve --echo --allow 1.2.3.4/99 7000
+wrong 2 "$(see "sockit serve: error: --at-max: 'never' is none of refuse, wait" serve)" serve --echo --at-max never 7000
+wrong 2 "$(see 'sockit serve: error: --tls of a server needs --cert FILE' serve)" serve --echo --tls 7000
+wrong 2 "$(see 'sockit serve: error: --exec needs a stream: it does not go with --udp' serve)" serve -u --exec cat 7000
+wrong 2 "$(see 'sockit connect: error: there is no option --nosuch' connect)" connect --nosuch a:1
+wrong 2 "$(see "sockit connect: error: 'c' is one argument too many" connect)" connect a:1 b c
+wrong 2 "$(see 'sockit connect: error: --interactive and --send exclude each other' connect)" connect -i --send x a:1
+
+# ---- 3 resolve, 4 connect, 5 timeout, 6 broken, 7 tls, 8 local ----
+wrong 3 'sockit connect: error: resolve 1.2.3.4.5: no such name' connect 1.2.3.4.5:1
+wrong 4 'sockit connect: error: connect /nonexistent/s: No such file or directory' connect unix:/nonexistent/s
+free_port
+wrong 4 "sockit connect: error: connect 127.0.0.1:$port: Connection refused" connect "127.0.0.1:$port"
+spawn peer python3 -c '
+import socket, struct, sys, time
+full = socket.create_server(("127.0.0.1", 0), backlog=0)
+crowd = []
+for i in range(8):
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex(full.getsockname())
+    crowd.append(s)
+l = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print(full.getsockname()[1], flush=True)
+c = l.accept()[0]
+c.sendall(b"")
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+time.sleep(0.3)
+c.close()
+c = l.accept()[0]
+c.recv(10)
+c.sendall(b"I do not speak TLS\r\n")
+c.recv(10000)
+c.close()' "$port"
+wait_for '^[0-9]+$' peer.out
+full=$(cat peer.out)
+wrong 5 "sockit connect: error: connect 127.0.0.1:$full: no answer in time" connect -w 500ms "127.0.0.1:$full"
+wrong 6 "sockit connect: error: talk to 127.0.0.1:$port: Connection reset by peer (the other end broke the connection off)" \
+    connect "127.0.0.1:$port"
+timeout 20 "$SOCKIT" connect --tls -k "127.0.0.1:$port" </dev/null >out 2>err && status=0 || status=$?
+is 7 "$status"
+says "^sockit connect: error: TLS with 127.0.0.1:$port: ." err
+wrong 8 'sockit connect: error: /nonexistent/t: No such file or directory' connect -o /nonexistent/t localhost:1
+wrong 8 'sockit connect: error: /nonexistent/t: No such file or directory' connect --pcap /nonexistent/t localhost:1
