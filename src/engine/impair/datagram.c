@@ -2,6 +2,7 @@
  * is on its way is one heap for all. Start reading at impair_flows_recv() and impair_flows_send(). */
 #include "engine/impair/proxy.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -351,6 +352,7 @@ static void departed(struct skt_impair *m, skt_time now)
     struct way *w = &m->way[gram->from];
     struct pair *p = flow_of(m, gram);
 
+    assert(p); /* who has no flow does not depart: next_due and follows see to it */
     if (gram->timed)
         skt_lag_add(&w->lag, now - gram->at);
     w->out++;
