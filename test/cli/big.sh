@@ -52,7 +52,8 @@ socat_connects() { timeout 100 socat -u -b 262144 - "TCP:127.0.0.1:$port"; }
 # TLS with OpenSSL, a way each
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
     -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem 2>err || fail "openssl req: $(cat err)"
-tls_listens() { timeout 100 "$SOCKIT" -q listen --tls --cert cert.pem --key key.pem "$port" </dev/null; }
+# Nor does the side that listens give up: by its end s_client would end, before a slow source has begun.
+tls_listens() { timeout 100 "$SOCKIT" -q listen --linger 60s --tls --cert cert.pem --key key.pem "$port" </dev/null; }
 tls_connects() { timeout 100 "$SOCKIT" -q connect --tls --cacert cert.pem localhost "$port"; }
 s_client() { timeout 100 openssl s_client -quiet -no_ign_eof -CAfile cert.pem -connect "localhost:$port"; }
 s_server() { # without -naccept it would end at our end of sending, unread
