@@ -1,21 +1,21 @@
-/* impair: a proxy that is a bad network. */
+/* impair: a proxy that is a bad network; impair_bridge.c is its other half. */
 #include "verb/verbs.h"
 
 #include "base/acl.h"
 #include "base/text.h"
 #include "cli/json.h"
 #include "engine/impair/proxy.h"
+#include "verb/impair_both.h"
+#include "verb/impair_bridge.h"
 #include "verb/live.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 enum { LINES_A_SECOND = 20, FIFO_PRIORITY = 10 };
 
@@ -45,6 +45,7 @@ struct impairer {
     struct skt_acl acl;
     struct skt_impair_conf conf;
     struct skt_netem netem;
+    struct impair_bridge bridge;
     struct live live;
     struct skt_impair *impair;
     skt_time began, second; /* second: of LINES_A_SECOND */
@@ -113,34 +114,6 @@ static void left(struct impairer *s, const struct skt_impair_event *ev)
     skt_cli_say(s->cli, "%s left: %s%s%s", live_addr(&ev->peer), text, ev->why ? ": " : "", reason(s, ev));
 }
 
-static void way_json(struct skt_json *j, const char *name, const struct skt_impair_way *w)
-{
-    skt_json_object(j, name);
-    skt_json_u64(j, "in", w->in);
-    skt_json_u64(j, "bytes_in", w->in_bytes);
-    skt_json_u64(j, "out", w->out);
-    skt_json_u64(j, "bytes_out", w->out_bytes);
-    skt_json_u64(j, "lost", w->lost);
-    skt_json_u64(j, "resent", w->resent);
-    skt_json_u64(j, "dropped", w->dropped);
-    skt_json_u64(j, "duplicated", w->duplicated);
-    skt_json_u64(j, "corrupted", w->corrupted);
-    skt_json_u64(j, "reordered", w->reordered);
-    skt_json_u64(j, "queue_bytes", w->queue_bytes);
-    skt_json_u64(j, "queue_packets", w->queue_packets);
-    skt_json_u64(j, "queue_peak", w->queue_peak);
-    skt_json_u64(j, "line_bytes", w->line_bytes);
-    skt_json_u64(j, "line_packets", w->line_packets);
-    skt_json_object(j, "late");
-    skt_json_u64(j, "count", w->error.n);
-    skt_json_double(j, "mean", (double)w->error.mean / SKT_SEC);
-    skt_json_double(j, "p50", (double)w->error.p50 / SKT_SEC);
-    skt_json_double(j, "p99", (double)w->error.p99 / SKT_SEC);
-    skt_json_double(j, "max", (double)w->error.max / SKT_SEC);
-    skt_json_close(j);
-    skt_json_close(j);
-}
-
 static void counts_json(struct impairer *s)
 {
     struct skt_impair_stats stats;
@@ -159,8 +132,12 @@ static void counts_json(struct impairer *s)
     skt_json_u64(&j, "denied", rt.denied);
     skt_json_u64(&j, "there", stats.there);
     skt_json_u64(&j, "unsent", rt.datagrams_lost);
-    way_json(&j, "up", &stats.up);
-    way_json(&j, "down", &stats.down);
+    skt_json_object(&j, "up");
+    impair_way_json(&j, &stats.up);
+    skt_json_close(&j);
+    skt_json_object(&j, "down");
+    impair_way_json(&j, &stats.down);
+    skt_json_close(&j);
     skt_json_end(&j);
     (void)skt_sink_flush(&s->cli->out);
 }
@@ -265,51 +242,12 @@ static void table(struct impairer *s)
 
 /* --- the profile --- */
 
-static int read_file(const char *path, char **ret_text, size_t *ret_n)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-    char *text = fd < 0 ? NULL : malloc(SKT_PROFILE_BYTES + 1);
-    size_t n = 0;
-    ssize_t got = 1;
-
-    if (fd < 0)
-        return -errno;
-    while (text && got > 0 && n <= SKT_PROFILE_BYTES) {
-        got = read(fd, text + n, SKT_PROFILE_BYTES + 1 - n);
-        n += got > 0 ? (size_t)got : 0;
-    }
-    r = !text ? -ENOMEM : got < 0 ? -errno : 0;
-    close(fd);
-    if (r) {
-        free(text);
-        return r;
-    }
-    *ret_text = text;
-    *ret_n = n;
-    return 0;
-}
-
-/* What the options say, and the file changes. */
-static int read_profile(struct impairer *s, struct skt_profile **ret_profile, struct skt_room *why)
-{
-    char *text = NULL;
-    size_t n = 0;
-    int r = s->profile ? read_file(s->profile, &text, &n) : 0;
-
-    if (r)
-        skt_put_fmt(why, "%s: %s", s->profile, strerror(-r));
-    else
-        r = skt_profile_new(skt_span_of(text, n), s->profile ? s->profile : "", &s->netem, ret_profile, why);
-    free(text);
-    return r;
-}
-
 static int take_profile(struct impairer *s)
 {
     char text[1024];
     struct skt_room why = skt_room_of(text, sizeof text - 1);
     struct skt_profile *profile;
-    int r = read_profile(s, &profile, &why);
+    int r = impair_profile(s->profile, &s->netem, &profile, &why);
 
     *why.p = 0;
     if (r)
@@ -328,7 +266,7 @@ static void reload(struct impairer *s)
     s->live.hung_up = false;
     if (!s->profile)
         return;
-    if (read_profile(s, &profile, &why)) {
+    if (impair_profile(s->profile, &s->netem, &profile, &why)) {
         *why.p = 0;
         skt_cli_warn(s->cli, "profile not changed: %s", text);
         return;
@@ -530,6 +468,30 @@ static int check(struct impairer *s)
     return 0;
 }
 
+static int bridge(struct impairer *s)
+{
+    const struct skt_impair_conf *c = &s->conf;
+    struct impair_bridge *b = &s->bridge;
+    int r;
+
+    if (!b->interfaces[0] || !b->interfaces[1])
+        return skt_cli_usage(s->cli, "a bridge has two ends: --bridge IF_A IF_B");
+    if (s->listen || s->to || s->udp || s->reset_after || s->slice || s->share < 1 || s->max_conns || s->allow.n ||
+        s->deny.n || c->blackhole || c->slow_close || c->limit_bytes)
+        return skt_cli_usage(s->cli,
+            "--bridge knows frames, not connections: no --listen, --to, --udp, --share, --allow, "
+            "--deny, --max-conns, --reset-after, --blackhole, --slow-close, --slice, --limit-data");
+    if ((r = network(s)))
+        return r;
+    b->netem = &s->netem;
+    b->profile = s->profile;
+    b->bytes = 2 * c->line_bytes;
+    b->spin = s->spin;
+    b->realtime = s->realtime;
+    b->stats = s->stats_every;
+    return impair_bridge(s->cli, b);
+}
+
 static int impair(struct skt_cli *cli)
 {
     struct impairer s = { .cli = cli, .share = 1, .idle = 300 * SKT_SEC, .spin = 100 * SKT_US };
@@ -538,6 +500,11 @@ static int impair(struct skt_cli *cli)
     const struct skt_opt opts[] = {
         SKT_OPT_STR('l', "listen", &s.listen, "[HOST:]PORT", "where to listen; also unix:/path"),
         SKT_OPT_STR('t', "to", &s.to, "HOST:PORT", "lead each who comes to HOST:PORT"),
+        SKT_OPT_STR(
+            'b', "bridge", &s.bridge.interfaces[0], "IF_A", "stand between interfaces IF_A and IF_B; up is to IF_B"),
+        SKT_ARG_OPT(&s.bridge.interfaces[1], "IF_B", "the other interface of --bridge"),
+        SKT_OPT_U32(0, "mtu", &s.bridge.mtu, "N", "of a bridge: packets above N bytes vanish without a word", .min = 68,
+            .max = 65535),
         SKT_OPT_FLAG('u', "udp", &s.udp, "datagrams instead of streams"),
         SKT_OPT_STR(0, "delay", &s.words[DELAY], "'TIME [JITTER [CORR]]'", "each packet arrives so much later"),
         SKT_OPT_STR(0, "distribution", &s.distribution, "D",
@@ -564,8 +531,8 @@ static int impair(struct skt_cli *cli)
         SKT_OPT_TIME(0, "slow-close", &s.conf.slow_close, "TIME", "an end arrives so much later"),
         SKT_OPT_STR(0, "slice", &s.slice, "SIZE[/DELAY]", "bytes come in pieces of SIZE, DELAY apart (100us)"),
         SKT_OPT_SIZE(0, "limit-data", &s.conf.limit_bytes, "SIZE", "close a connection that passed SIZE one way"),
-        SKT_OPT_SIZE(0, "line", &s.conf.line_bytes, "SIZE", "on the way at once, each way of a connection (4MiB)",
-            .min = 1448, .max = 1 << 30),
+        SKT_OPT_SIZE(0, "line", &s.conf.line_bytes, "SIZE",
+            "on the way at once, each way of a connection (4MiB) or a bridge (128MiB)", .min = 1448, .max = 1 << 30),
         SKT_OPT_U32('m', "max-conns", &s.max_conns, "N", "at most N connections (all we may open), or flows (4096)",
             .max = 100000),
         SKT_OPT_TIME(0, "timeout", &s.idle, "TIME", "close a connection silent for TIME (5m); a flow: forget it (60s)"),
@@ -581,6 +548,8 @@ static int impair(struct skt_cli *cli)
 
     if (r)
         return r;
+    if (s.bridge.interfaces[0] || s.bridge.interfaces[1] || s.bridge.mtu)
+        return bridge(&s);
     (void)skt_acl_init(&s.acl, 4096);
     if ((r = check(&s)))
         goto end;
@@ -605,14 +574,14 @@ end:
 
 const struct skt_verb skt_verb_impair = {
     "impair",
-    "Be a bad network: delay, loss, rate, resets, as a proxy",
+    "Be a bad network: delay, loss, rate, resets, as a proxy or a bridge",
     impair,
-    .usage = "--listen [HOST:]PORT --to HOST:PORT [OPTION]...",
+    .usage = "(--listen [HOST:]PORT --to HOST:PORT | --bridge IF_A IF_B) [OPTION]...",
     .examples = SKT_EXAMPLES({ "sockit impair --listen 8080 --to localhost:80 --delay '100ms 20ms'", "a far server" },
         { "sockit impair -l 5353 -t 9.9.9.9:53 -u --loss 'gemodel 1% 10%'", "bursts of loss for datagrams" },
         { "sockit impair -l 8080 -t localhost:80 --down 'rate 2mbit' --up 'rate 512kbit delay 15ms'", "a home line" },
         { "sockit impair -l 8080 -t localhost:80 --reset-after 64KiB --share 10%", "a tenth of all is reset" },
-        { "sockit impair -l 8080 -t localhost:80 --profile flap.profile --json",
-            "changes in time, counters a second" }),
+        { "sockit impair -l 8080 -t localhost:80 --profile flap.profile --json", "changes in time, counters a second" },
+        { "sockit impair --bridge eth1 eth2 --delay 300ms --rate 1mbit", "a satellite between two interfaces" }),
     .see_also = "serve,doctor",
 };

@@ -4,14 +4,13 @@
 #include "base/text.h"
 #include "cli/json.h"
 #include "drive/bridge.h"
+#include "verb/impair_both.h"
 #include "verb/live.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct bridger {
     struct skt_cli *cli;
@@ -28,37 +27,13 @@ static const char *const way_names[] = { [SKT_UP] = "up", [SKT_DOWN] = "down" };
 
 /* ---- figures ---- */
 
-static void way_json(struct skt_json *j, const char *name, const struct skt_bridge_way *w)
+static void way_json(struct skt_json *j, const struct skt_bridge_way *w)
 {
-    const struct skt_impair_way *l = &w->line.way;
-
-    skt_json_object(j, name);
-    skt_json_u64(j, "in", l->in);
-    skt_json_u64(j, "bytes_in", l->in_bytes);
-    skt_json_u64(j, "out", l->out);
-    skt_json_u64(j, "bytes_out", l->out_bytes);
-    skt_json_u64(j, "lost", l->lost);
-    skt_json_u64(j, "dropped", l->dropped);
-    skt_json_u64(j, "duplicated", l->duplicated);
-    skt_json_u64(j, "corrupted", l->corrupted);
-    skt_json_u64(j, "reordered", l->reordered);
+    impair_way_json(j, &w->line.way);
     skt_json_u64(j, "blackholed", w->line.blackholed);
     skt_json_u64(j, "missed", w->missed + w->cut);
     skt_json_u64(j, "refused", w->refused);
     skt_json_u64(j, "trains", w->trains);
-    skt_json_u64(j, "queue_bytes", l->queue_bytes);
-    skt_json_u64(j, "queue_packets", l->queue_packets);
-    skt_json_u64(j, "queue_peak", l->queue_peak);
-    skt_json_u64(j, "line_bytes", l->line_bytes);
-    skt_json_u64(j, "line_packets", l->line_packets);
-    skt_json_object(j, "late");
-    skt_json_u64(j, "count", l->error.n);
-    skt_json_double(j, "mean", (double)l->error.mean / SKT_SEC);
-    skt_json_double(j, "p50", (double)l->error.p50 / SKT_SEC);
-    skt_json_double(j, "p99", (double)l->error.p99 / SKT_SEC);
-    skt_json_double(j, "max", (double)l->error.max / SKT_SEC);
-    skt_json_close(j);
-    skt_json_close(j);
 }
 
 static void begin_json(struct bridger *s, struct skt_json *j, const char *event)
@@ -76,7 +51,9 @@ static void stats_json(struct bridger *s)
     for (int i = 0; i < 2; i++) {
         struct skt_bridge_way way;
         skt_bridge_stats(s->bridge, i, &way);
-        way_json(&j, way_names[i], &way);
+        skt_json_object(&j, way_names[i]);
+        way_json(&j, &way);
+        skt_json_close(&j);
     }
     skt_json_end(&j);
     (void)skt_sink_flush(&s->cli->out);
@@ -164,45 +141,6 @@ static void histogram(struct bridger *s)
 
 /* ---- the network, and its changes in time ---- */
 
-static int read_file(const char *path, char **ret_text, size_t *ret_n)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
-    char *text = fd < 0 ? NULL : malloc(SKT_PROFILE_BYTES + 1);
-    size_t n = 0;
-    ssize_t got = 1;
-
-    if (fd < 0)
-        return -errno;
-    while (text && got > 0 && n <= SKT_PROFILE_BYTES) {
-        got = read(fd, text + n, SKT_PROFILE_BYTES + 1 - n);
-        n += got > 0 ? (size_t)got : 0;
-    }
-    r = !text ? -ENOMEM : got < 0 ? -errno : 0;
-    close(fd);
-    if (r) {
-        free(text);
-        return r;
-    }
-    *ret_text = text;
-    *ret_n = n;
-    return 0;
-}
-
-static int read_profile(struct bridger *s, struct skt_profile **ret_profile, struct skt_room *why)
-{
-    const char *path = s->conf->profile;
-    char *text = NULL;
-    size_t n = 0;
-    int r = path ? read_file(path, &text, &n) : 0;
-
-    if (r)
-        skt_put_fmt(why, "%s: %s", path, strerror(-r));
-    else
-        r = skt_profile_new(skt_span_of(text, n), path ? path : "", s->conf->netem, ret_profile, why);
-    free(text);
-    return r;
-}
-
 static void put_way(struct bridger *s, int way, struct skt_room *room)
 {
     skt_put_netem(room, &s->netem->way[way]);
@@ -255,7 +193,7 @@ static void reload(struct bridger *s)
     s->live.hung_up = false;
     if (!s->conf->profile)
         return;
-    if (read_profile(s, &profile, &why)) {
+    if (impair_profile(s->conf->profile, s->conf->netem, &profile, &why)) {
         *why.p = 0;
         skt_cli_warn(s->cli, "profile not changed: %s", text);
         return;
@@ -363,7 +301,7 @@ static int start(struct bridger *s)
     const struct live_need need = { .file = c->profile };
     char text[1024];
     struct skt_room why = skt_room_of(text, sizeof text - 1);
-    int r = read_profile(s, &s->profile, &why);
+    int r = impair_profile(c->profile, c->netem, &s->profile, &why);
 
     if (r)
         return fail(s, r, SKT_PHASE_FILE, &why, text);
