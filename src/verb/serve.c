@@ -389,6 +389,9 @@ static int check(struct server *s)
         return skt_cli_usage(s->cli, "--tls and the PROXY protocol need a stream: they do not go with --udp");
     if (s->send_proxy && !s->to)
         return skt_cli_usage(s->cli, "--send-proxy needs --to");
+    for (uint32_t i = 0; s->threads > 1 && i < s->where.n; i++)
+        if (!strncmp(s->where.at[i], "unix", 4))
+            return skt_cli_usage(s->cli, "threads share ports, not Unix sockets: leave out -j");
     if (s->threads > 1 && s->cli->pcap)
         return skt_cli_usage(s->cli, "--pcap needs one thread: leave out -j");
     return acl_rows(s);

@@ -119,3 +119,19 @@ timeout 20 "$SOCKIT" connect 127.0.0.1 "$port" <in >/dev/full 2>err && fail 'a f
 says 'standard output' err
 timeout 20 "$SOCKIT" connect --transcript /dev/full 127.0.0.1 "$port" <in >out 2>err && fail 'a full transcript'
 is 1 "$(wc -l <err)"
+
+# ---- a datagram whose answer would be too long is answered by the text alone ----
+free_port
+spawn text "$SOCKIT" serve -u --reply 'got: ' "$port"
+wait_port "udp:$port"
+python3 - "$port" <<'EOF' || fail 'reply to a long datagram'
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.connect(('127.0.0.1', int(sys.argv[1])))
+s.send(b'x' * 65507)
+assert s.recv(70000) == b'got: '
+s.send(b'')
+assert s.recv(70000) == b'got: '
+EOF
+exits 2 timeout 20 "$SOCKIT" serve --echo -j 2 "unix:$tmp/threads"

@@ -14,6 +14,7 @@ enum {
     DELIVERIES_MAX = 1 << 20,
     EVENTS_MAX = 4096,
     MESSAGE_BYTES = 64 * 1024,
+    DATAGRAM_MAX = 65507, /* of IPv4 */
 };
 #define PAUSE (100 * SKT_MS)
 
@@ -323,6 +324,8 @@ static bool send_datagram(struct skt_serve *s, struct skt_out *out)
         return false;
     out->link = s->parcel.link;
     out->peer = to;
+    if (skt_left(out->data) > DATAGRAM_MAX)
+        out->data.end = out->data.p + DATAGRAM_MAX;
     skt_put(&out->data, s->conf.text);
     if (s->conf.mode == SKT_SERVE_REPLY)
         skt_put(&out->data, one); /* what does not fit is left out: the answer says only the text */
