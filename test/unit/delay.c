@@ -59,6 +59,8 @@ static void curves_are_the_tables_of_tc(void **state)
         for (double u = 0; u < 1; u += .0001) {
             double x = skt_curve((enum skt_dist)dist, u);
             assert_near(x, table((enum skt_dist)dist, u), 1e-9);
+            if (0 < u)
+                assert_near(skt_curve_score((enum skt_dist)dist, skt_curve_normal(u)), x, 1e-4 * (fabs(x) + 1));
             assert_true(last <= x);
             last = x;
         }

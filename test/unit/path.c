@@ -358,7 +358,7 @@ static void no_number_overflows(void **state)
         (void)skt_path_pass(&path, (skt_time)i, UINT32_MAX, i);
     assert_true(path.dropped > 90); /* it would wait for an hour and more */
     skt_path_done(&path);
-    path = path_with((struct skt_path_conf){ .rate_bytes = UINT64_MAX, .slot = { .min = 1, .bytes = UINT32_MAX } });
+    path = path_with((struct skt_path_conf){ .rate_bytes = UINT64_MAX, .slot = { .max = 1, .bytes = UINT32_MAX } });
     for (uint64_t i = 0; i < 100; i++)
         (void)skt_path_pass(&path, SKT_SEC, 65536, UINT64_MAX - i);
     skt_path_done(&path);

@@ -131,13 +131,23 @@ static double pareto(double u)
     return cut((cube_root_below(above > 1e-12 ? above : 1e-12) - 1.5) * (4.0 / 3));
 }
 
-double skt_curve(enum skt_dist dist, double u)
+/* Of a normal score and the share below it, which are the same thing. */
+static double units(enum skt_dist dist, double z, double u)
 {
     switch (dist) {
     case SKT_UNIFORM: return 2 * u - 1;
-    case SKT_NORMAL: return cut(skt_curve_normal(u));
+    case SKT_NORMAL: return cut(z);
     case SKT_PARETO: return pareto(u);
-    case SKT_PARETONORMAL: return .25 * cut(skt_curve_normal(u)) + .75 * pareto(u);
+    case SKT_PARETONORMAL: return .25 * cut(z) + .75 * pareto(u);
     }
     return 0;
+}
+
+static bool needs_score(enum skt_dist dist) { return dist == SKT_NORMAL || dist == SKT_PARETONORMAL; }
+
+double skt_curve(enum skt_dist dist, double u) { return units(dist, needs_score(dist) ? skt_curve_normal(u) : 0, u); }
+
+double skt_curve_score(enum skt_dist dist, double z)
+{
+    return units(dist, z, dist == SKT_NORMAL ? 0 : skt_curve_normal_share(z));
 }

@@ -43,12 +43,11 @@ static double wobble(struct skt_path *path, uint64_t index, uint32_t copy)
 {
     static path_step *const steps[SKT_PATH_COPIES] = { score_step_0, score_step_1 };
     const struct skt_path_conf *c = &path->conf;
-    double z;
+    struct skt_path_chain *chain = &path->chain[SKT_PATH_DELAY + copy];
 
     if (c->delay_corr <= 0)
         return skt_curve(c->delay_dist, path_dice(path, JITTER + copy, index));
-    z = path_chain(path, &path->chain[SKT_PATH_DELAY + copy], 0, steps[copy], index)->x;
-    return skt_curve(c->delay_dist, skt_curve_normal_share(z));
+    return skt_curve_score(c->delay_dist, path_chain(path, chain, 0, steps[copy], index)->x);
 }
 
 /* Rounded towards zero: a nanosecond. */

@@ -518,7 +518,7 @@ int skt_netem_line(struct skt_netem *n, enum skt_way way, const char *line, stru
 static int check(const struct skt_path_conf *c, struct skt_room *why)
 {
     bool loses = c->loss > 0 || c->loss_model != SKT_LOSS_RANDOM;
-    bool queues = c->rate_bytes || c->slot.max || c->slot.delay;
+    bool slots = c->slot.max || c->slot.delay || c->slot.jitter, queues = c->rate_bytes || slots;
     const struct {
         bool wrong;
         const char *word, *way_out;
@@ -532,7 +532,7 @@ static int check(const struct skt_path_conf *c, struct skt_room *why)
         { c->burst_bytes && !c->rate_bytes, "burst", "needs a rate: rate 10mbit burst 32KiB" },
         { (c->queue_bytes || c->queue_packets) && !queues, "limit",
             "needs a rate, before which packets wait: rate 10mbit" },
-        { (c->slot.packets || c->slot.bytes) && !c->slot.max && !c->slot.delay, "slot", "needs a time: slot 20ms" },
+        { (c->slot.packets || c->slot.bytes) && !slots, "slot", "needs a time: slot 20ms" },
     };
 
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {

@@ -52,7 +52,7 @@ struct skt_path_conf {
     uint32_t queue_packets; /* the same in packets; 0: no limit */
 
     struct {
-        skt_time min, max;       /* SKT_UNIFORM: from one slot to the next; 0 0: no slots */
+        skt_time min, max;       /* SKT_UNIFORM: from one slot to the next; max 0: no slots */
         skt_time delay, jitter;  /* of the other distributions */
         enum skt_dist dist;      /* of that time */
         uint32_t packets, bytes; /* that one slot takes; 0: no limit */

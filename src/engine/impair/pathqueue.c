@@ -99,7 +99,7 @@ static skt_time rated(struct skt_path *path, skt_time now, size_t len)
 
 /* ---- slots ---- */
 
-static bool has_slots(const struct skt_path_conf *c) { return c->slot.min || c->slot.max || c->slot.delay; }
+static bool has_slots(const struct skt_path_conf *c) { return c->slot.max || c->slot.delay || c->slot.jitter; }
 
 static bool slot_is_full(const struct skt_path *path)
 {

@@ -145,7 +145,7 @@ static void put_limit(struct skt_room *out, const struct skt_path_conf *c)
 
 static void put_slot(struct skt_room *out, const struct skt_path_conf *c)
 {
-    if (!c->slot.max && !c->slot.delay)
+    if (!c->slot.max && !c->slot.delay && !c->slot.jitter)
         return;
     skt_put_str(out, " slot");
     if (c->slot.dist == SKT_UNIFORM) {
