@@ -62,7 +62,7 @@ void skt_config_env_name(struct skt_room *out, const char *verb, const char *opt
  * set it before, so lists go on and counters count. text NULL: a flag or counter without a value. */
 int skt_opt_set(struct skt_cli *cli, const struct skt_opt *opt, const char *text, bool again, struct skt_room *why);
 void skt_opt_put_value(struct skt_room *out, const struct skt_opt *opt); /* for people; readable by skt_opt_set */
-bool skt_opt_unset(const struct skt_opt *opt);                           /* nothing to show: NULL string, empty list */
+bool skt_opt_unset(const struct skt_opt *opt); /* nothing to show: NULL, empty, below its limit */
 
 void *skt_cli_keep_bytes(struct skt_cli *cli, size_t n); /* zeroed; lives as long as the cli; NULL: no memory */
 void skt_cli_init(struct skt_cli *cli, const struct skt_verb *const *verbs);

@@ -258,6 +258,12 @@ bool skt_opt_unset(const struct skt_opt *opt)
     case SKT_KIND_PORTS: return skt_ranges_count(opt->to.ports) == 0;
     case SKT_KIND_LIST:
     case SKT_KIND_ARGS: return opt->to.list->n == 0;
+    case SKT_KIND_COUNT:
+    case SKT_KIND_U32: return *opt->to.u32 < opt->min;
+    case SKT_KIND_U64:
+    case SKT_KIND_SIZE:
+    case SKT_KIND_RATE: return *opt->to.u64 < opt->min;
+    case SKT_KIND_TIME: return (uint64_t)*opt->to.time < opt->min;
     default: return false;
     }
 }

@@ -574,12 +574,12 @@ end:
 
 const struct skt_verb skt_verb_impair = {
     "impair",
-    "Be a bad network: delay, loss, rate, resets, as a proxy or a bridge",
+    "Be a bad network: delay, loss, rate, resets; proxy or bridge",
     impair,
     .usage = "(--listen [HOST:]PORT --to HOST:PORT | --bridge IF_A IF_B) [OPTION]...",
     .examples = SKT_EXAMPLES({ "sockit impair --listen 8080 --to localhost:80 --delay '100ms 20ms'", "a far server" },
         { "sockit impair -l 5353 -t 9.9.9.9:53 -u --loss 'gemodel 1% 10%'", "bursts of loss for datagrams" },
-        { "sockit impair -l 8080 -t localhost:80 --down 'rate 2mbit' --up 'rate 512kbit delay 15ms'", "a home line" },
+        { "sockit impair -l 8080 -t localhost:80 --down 'rate 2mbit' --up 'rate 512kbit'", "a home line" },
         { "sockit impair -l 8080 -t localhost:80 --reset-after 64KiB --share 10%", "a tenth of all is reset" },
         { "sockit impair -l 8080 -t localhost:80 --profile flap.profile --json", "changes in time, counters a second" },
         { "sockit impair --bridge eth1 eth2 --delay 300ms --rate 1mbit", "a satellite between two interfaces" }),

@@ -137,6 +137,18 @@ static void nothing_is_shown_of_what_is_unset(void **state)
     assert_true(skt_opt_unset(&s) && skt_opt_unset(&l));
     assert_string_equal(shown(&s), "");
     assert_string_equal(shown(&l), "");
+
+    uint32_t n = 0;
+    skt_time time = 0;
+    const struct skt_opt u = SKT_OPT_U32(0, "u", &n, "N", "", .min = 68),
+                         d = SKT_OPT_TIME(0, "t", &time, "TIME", "", .min = SKT_MS);
+
+    assert_true(skt_opt_unset(&u) && skt_opt_unset(&d)); /* 0 is not what may be given: it says that nothing was */
+    assert_string_equal(shown(&u), "");
+    assert_string_equal(shown(&d), "");
+    n = 68, time = SKT_MS;
+    assert_string_equal(shown(&u), "68");
+    assert_string_equal(shown(&d), "1ms");
 }
 
 static int set_up(void **state)
