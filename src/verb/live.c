@@ -14,12 +14,14 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { LINKS_DEFAULT_MAX = 200 * 1000, FDS_OF_OURS = 32, ALSO_MAX = 64 };
 
 /* Signals belong to the process: its runtimes are stopped, whichever turn they are in. */
 static struct skt_rt *runtimes[ALSO_MAX];
 static volatile sig_atomic_t n_runtimes, interrupted, hangup;
+static int terminal = -1; /* a standard descriptor that is one: when it hangs up, we end. -1: none, or under nohup */
 
 static void on_signal(int sig)
 {
@@ -29,7 +31,7 @@ static void on_signal(int sig)
         hangup = 1;
     else
         interrupted = 1;
-    for (int i = 0; i < n_runtimes; i++)
+    for (int i = 0; i < n_runtimes && (i == 0 || sig != SIGHUP); i++) /* SIGHUP is for live_step alone */
         skt_rt_stop(runtimes[i]);
     errno = saved;
 }
@@ -44,11 +46,13 @@ void live_also_stop(struct skt_rt *rt)
 
 static void catch_signals(void)
 {
-    struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, before;
 
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGHUP, &act, NULL);
+    if (!sigaction(SIGHUP, &act, &before) && before.sa_handler != SIG_IGN)
+        for (terminal = 2; terminal >= 0 && !isatty(terminal);)
+            terminal--;
 }
 
 bool live_interrupted(void) { return interrupted != 0; }
@@ -99,6 +103,17 @@ int live_open(struct live *live, struct skt_cli *cli, const struct skt_rt_conf *
     return 0;
 }
 
+int live_tls_unused(struct skt_cli *cli, const struct skt_opt *opts, bool tls)
+{
+    static const char *const names[] = { "cert", "key", "cacert", "pin", "insecure", "servername", "alpn", "keylog",
+        "pcap-plain" };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && !tls; i++)
+        if (skt_cli_given(cli, opts, names[i]))
+            return skt_cli_usage(cli, "--%s is about TLS: add --tls", names[i]);
+    return 0;
+}
+
 int live_tls(struct live *live, const struct live_tls *o, bool server)
 {
     char text[512];
@@ -124,7 +139,7 @@ int live_tls(struct live *live, const struct live_tls *o, bool server)
         return 0;
     }
     *why.p = 0;
-    return skt_cli_fail_why(live->cli, SKT_PHASE_TLS, r, text);
+    return skt_cli_fail_why(live->cli, r == -ENOENT || r == -EACCES ? SKT_PHASE_FILE : SKT_PHASE_TLS, r, text);
 }
 
 int live_close(struct live *live, int code)
@@ -139,6 +154,9 @@ int live_close(struct live *live, int code)
         r = skt_cli_fail(live->cli, SKT_PHASE_FILE, r, live->cli->pcap);
     return code ? code : r;
 }
+
+/* SIGHUP says two things: a person wants files read anew, or the terminal was closed. */
+static bool terminal_is_gone(void) { return terminal >= 0 && !isatty(terminal); }
 
 static void reload(struct live *live)
 {
@@ -161,6 +179,10 @@ int live_step(struct live *live)
 {
     int r = interrupted ? -EINTR : skt_rt_step(live->rt);
 
+    if (hangup && terminal_is_gone()) {
+        interrupted = 1;
+        return -EINTR;
+    }
     if (hangup)
         reload(live);
     if (r == -EINTR && !interrupted)

@@ -38,7 +38,6 @@ struct server {
     skt_time second; /* LINES_A_SECOND: of this second */
     uint32_t lines;
     uint64_t unsaid;
-    struct skt_rt_stats sum; /* of threads that ended */
     struct worker *workers;
 };
 
@@ -48,7 +47,7 @@ struct worker {
     struct skt_serve *serve; /* or */
     struct skt_relay *relay;
     pthread_t thread;
-    int r;
+    struct skt_rt_stats stats; /* as of its last turn: the runtime itself is its thread's alone */
 };
 
 /* --- what happened --- */
@@ -155,16 +154,12 @@ static void relay_events(struct worker *w)
 
 static void stats(struct server *s)
 {
-    struct skt_rt_stats sum = s->sum, one;
+    struct skt_rt_stats sum = { 0 };
     struct skt_json j;
 
-    for (uint32_t i = 0; i < s->threads; i++) {
-        if (!s->workers[i].rt)
-            continue;
-        skt_rt_stats(s->workers[i].rt, &one);
-        for (size_t k = 0; k < sizeof one / sizeof(uint64_t); k++) /* all numbers; the last word holds links */
-            ((uint64_t *)&sum)[k] += ((uint64_t *)&one)[k];
-    }
+    for (uint32_t i = 0; i < s->threads; i++)
+        for (size_t k = 0; k < sizeof sum / sizeof(uint64_t); k++) /* all numbers; the last word holds links */
+            ((uint64_t *)&sum)[k] += ((const uint64_t *)&s->workers[i].stats)[k];
     skt_json_begin(&j, &s->cli->out);
     skt_json_str(&j, "event", "stats");
     skt_json_u64(&j, "accepted", sum.accepted);
@@ -257,16 +252,32 @@ static void turn_done(struct worker *w)
         relay_events(w);
     if (s->cli->json)
         (void)skt_sink_flush(&s->cli->out);
+    if (s->stats_every || s->cli->verbose)
+        skt_rt_stats(w->rt, &w->stats);
     pthread_mutex_unlock(&s->lock);
+}
+
+/* A runtime without links has lost its listeners. */
+static int ended(struct server *s, int r)
+{
+    return r ? skt_cli_fail(s->cli, SKT_PHASE_TALK, r, "runtime")
+             : skt_cli_fail_why(s->cli, SKT_PHASE_LISTEN, -ENOMEM, "listen: the kernel would not watch the socket");
 }
 
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
 
-    while ((w->r = skt_rt_step(w->rt)) > 0)
+    int r;
+
+    while ((r = skt_rt_step(w->rt)) > 0)
         turn_done(w);
     turn_done(w);
+    if (r != -EINTR) {
+        pthread_mutex_lock(&w->server->lock);
+        (void)ended(w->server, r);
+        pthread_mutex_unlock(&w->server->lock);
+    }
     return NULL;
 }
 
@@ -308,7 +319,6 @@ static int start_threads(struct server *s)
         int r = pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]);
         if (r)
             return skt_cli_fail(s->cli, SKT_PHASE_ANY, r, "thread");
-        s->workers[i].r = 1;
     }
     return 0;
 }
@@ -343,7 +353,7 @@ static int run(struct server *s)
         stats(s);
     if (r == -EINTR)
         return 0; /* a server that is told to end has done its work */
-    return r < 0 ? skt_cli_fail(s->cli, SKT_PHASE_TALK, r, "runtime") : r;
+    return r > 0 ? r : ended(s, r);
 }
 
 static void close_workers(struct server *s)
@@ -439,7 +449,7 @@ static int serve(struct skt_cli *cli)
     if (r)
         return r;
     (void)skt_acl_init(&s.acl, 4096);
-    if ((r = check(&s)))
+    if ((r = check(&s)) || (r = live_tls_unused(cli, opts, s.tls.tls)))
         goto end;
     if (s.exec) {
         snprintf(exec, sizeof exec, "exec:%s", s.exec);
