@@ -13,13 +13,15 @@ struct skt_relay_conf {
     bool crlf;      /* local's LF goes out as CRLF */
     bool say_only;  /* nothing is read from local: what skt_relay_say gives is all that is sent */
     bool datagrams; /* the peer is a datagram socket: each read of local is one datagram */
-    bool late_end;  /* local: our end is told only when nothing passed for `linger`: who speaks TLS may take it for
+    bool
+        waits; /* local's peer comes to us (listen): when local ends without a byte, the peer is told with its own end */
+    bool late_end; /* local: our end is told only when nothing passed for `linger`: who speaks TLS may take it for
                            * the end of both directions */
-    bool proxy;     /* a PROXY protocol header goes to the target first */
+    bool proxy;    /* a PROXY protocol header goes to the target first */
     struct skt_addr here; /* for that header: where they came to */
     uint64_t rate;        /* bytes/s each way; 0: no limit */
-    skt_time linger;      /* local: the peer has ended, our input not: over when it is silent for that long; 0: 500 ms,
-                           * 1 s with late_end.
+    skt_time linger;      /* local: the peer has ended, our input not: over when it is silent for that long; 0: 2 s
+                           * (1 s with late_end).
                            * Datagrams: our input has ended: over when no answer came for that long; 0: 1 s */
     uint32_t max_flows;   /* datagrams with `to`: peers at once; 0: 4096 */
     uint64_t seed;        /* of the table of flows, so that peers cannot choose what collides */

@@ -80,13 +80,15 @@ static int connect_run(struct skt_cli *cli)
 
     if (r)
         return r;
+    if ((r = pipe_where(cli, &c.o.udp, &c.tls.tls, c.local, c.host, c.port, &c.where)) ||
+        (r = live_tls_unused(cli, opts, c.tls.tls)))
+        return r;
     if (c.tls.tls && c.o.udp)
         return skt_cli_usage(cli, "--tls needs a stream: it does not go with --udp");
     if (c.o.interactive && c.o.send)
         return skt_cli_usage(cli, "--interactive and --send exclude each other");
     if (c.probe && c.o.udp)
         return skt_cli_usage(cli, "--probe needs a stream: UDP has no answer to 'is somebody there'");
-    c.where = live_where(cli, c.local ? (c.o.udp ? "unixgram:" : "unix:") : c.o.udp ? "udp:" : "", c.host, c.port);
     c.conf.timeout = c.conf.idle = timeout;
     if (!(r = live_open(&live, cli, &(struct skt_rt_conf){ .tap_plain = c.tls.plain })) &&
         !(r = live_tls(&live, &c.tls, false))) {
@@ -100,6 +102,7 @@ const struct skt_verb skt_verb_connect = {
     "connect",
     "Connect to a peer; pipe stdin and stdout to it",
     connect_run,
+    .about = "Standard output carries the data; with --json the events go to standard error.",
     .examples = SKT_EXAMPLES({ "sockit connect localhost 7000 < file", "send a file" },
         { "sockit connect -i localhost 8080", "a prompt for lines" },
         { "sockit connect --tls --crlf example.org 443", "speak HTTP by hand" },

@@ -34,7 +34,7 @@ static int wait_and_talk(struct live *live, struct pipe_options *o, struct skt_l
 
 static int listen_run(struct skt_cli *cli)
 {
-    struct pipe_options o = { 0 };
+    struct pipe_options o = { .waits = true };
     struct skt_listen_conf conf = { .max_conns = 1, .wait = true };
     struct live_tls tls = { 0 };
     struct live live;
@@ -54,10 +54,12 @@ static int listen_run(struct skt_cli *cli)
 
     if (r)
         return r;
+    if ((r = pipe_where(cli, &o.udp, &tls.tls, local, where, port, &where)) ||
+        (r = live_tls_unused(cli, opts, tls.tls)))
+        return r;
     if (tls.tls && o.udp)
         return skt_cli_usage(cli, "--tls needs a stream: it does not go with --udp");
     o.keep |= o.udp; /* datagrams have no end: until we are told to */
-    where = live_where(cli, local ? (o.udp ? "unixgram:" : "unix:") : o.udp ? "udp:" : "", where, port);
     if (!(r = live_open(&live, cli, &(struct skt_rt_conf){ .tap_plain = tls.plain })) &&
         !(r = live_tls(&live, &tls, true))) {
         conf.tls = live.tls;
@@ -70,6 +72,7 @@ const struct skt_verb skt_verb_listen = {
     "listen",
     "Wait for one peer; pipe stdin and stdout to it",
     listen_run,
+    .about = "Standard output carries the data; with --json the events go to standard error.",
     .examples = SKT_EXAMPLES({ "sockit listen 7000 > file", "receive a file" },
         { "sockit listen -k 7000", "print what one peer after the other sends" },
         { "sockit listen -u '*:5514'", "print datagrams of any sender" },

@@ -24,10 +24,43 @@ struct pipe {
     int engine;
     struct skt_sink transcript;
     bool has_transcript, came, progressing;
+    int silent;     /* what a job in the background has for stdin; 0: not needed */
     uint64_t at[2]; /* offset of the next hex row, by direction */
     struct skt_progress progress;
     int code; /* the first that is not 0 */
 };
+
+/* --- where --- */
+
+static bool skip(const char **text, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    if (strncmp(*text, prefix, n) != 0)
+        return false;
+    *text += n;
+    return true;
+}
+
+int pipe_where(
+    struct skt_cli *cli, bool *udp, bool *tls, bool local, const char *host, const char *port, const char **ret_where)
+{
+    const char *colon;
+
+    if (skip(&host, "udp:"))
+        *udp = true;
+    else if (skip(&host, "tls:"))
+        *tls = true;
+    else if (skip(&host, "unix:"))
+        local = true;
+    else if (skip(&host, "unixgram:"))
+        local = *udp = true;
+    colon = strchr(host, ':');
+    if (port && !local && colon && (host[0] == '[' ? strstr(host, "]:") != NULL : colon == strrchr(host, ':')))
+        return skt_cli_usage(cli, "the port is given twice: in '%s', and as '%s'", host, port);
+    *ret_where = live_where(cli, local ? (*udp ? "unixgram:" : "unix:") : *udp ? "udp:" : "", host, port);
+    return *ret_where ? 0 : skt_cli_fail(cli, SKT_PHASE_ANY, -ENOMEM, "address");
+}
 
 /* --- what passes --- */
 
@@ -203,6 +236,25 @@ static void say_text(struct pipe *p)
     (void)skt_relay_say_end(p->relay);
 }
 
+/* A job in the background that reads its terminal is stopped by it, so it hears silence instead: a pipe in which nobody
+ * writes. Gives its end to read, or -errno. */
+static int silence(struct pipe *p)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC))
+        return -errno;
+    p->silent = ends[1];
+    return ends[0];
+}
+
+static bool in_background(void)
+{
+    pid_t front = tcgetpgrp(STDIN_FILENO);
+
+    return front > 0 && front != getpgrp();
+}
+
 /* stdin and stdout become one link; what is not read from stdin, because it is said otherwise, leaves it alone. */
 static int take_stdio(struct pipe *p, struct skt_relay_conf *conf)
 {
@@ -213,8 +265,8 @@ static int take_stdio(struct pipe *p, struct skt_relay_conf *conf)
         null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         return skt_rt_adopt(p->live->rt, p->engine, -1, null, &conf->local);
     }
-    r = skt_rt_adopt(p->live->rt, p->engine, in ? STDIN_FILENO : -1, STDOUT_FILENO, &conf->local);
-    return r;
+    r = !in ? -1 : in_background() ? silence(p) : STDIN_FILENO;
+    return in && r < 0 ? r : skt_rt_adopt(p->live->rt, p->engine, r, STDOUT_FILENO, &conf->local);
 }
 
 static int start(struct pipe *p)
@@ -224,6 +276,7 @@ static int start(struct pipe *p)
         .rate = p->o.rate,
         .datagrams = p->o.udp,
         .linger = p->o.linger,
+        .waits = p->o.waits,
         .late_end = p->live->tls != NULL,
         .watch = p->o.hex || p->o.transcript || p->o.interactive,
         .say_only = p->o.send || p->o.interactive };
@@ -275,6 +328,8 @@ void pipe_close(struct pipe *p)
         close(p->transcript.fd);
         skt_sink_done(&p->transcript);
     }
+    if (p->silent)
+        close(p->silent);
     prompt_close(p->prompt);
     skt_relay_free(p->relay);
     free(p);

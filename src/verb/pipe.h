@@ -5,6 +5,7 @@
 #include "verb/live.h"
 
 struct pipe_options {
+    bool waits; /* the peer comes to us */
     bool udp, hex, crlf, keep, interactive;
     bool probe; /* over as soon as somebody is there; nothing is sent */
     const char *send, *transcript;
@@ -19,11 +20,15 @@ struct pipe_options {
         SKT_OPT_PATH('o', "transcript", &(o)->transcript, "FILE", "write what passes to FILE, with times, escaped"),   \
         SKT_OPT_RATE(0, "limit-rate", &(o)->rate, "RATE", "move at most RATE each way"),                               \
         SKT_OPT_TIME(0, "linger", &(o)->linger, "TIME",                                                                \
-            "after the peer's end wait TIME for stdin (500ms), after "                                                 \
+            "after the peer's end wait TIME for stdin (2s), after "                                                    \
             "stdin's for datagrams (1s)")
 
 struct pipe;
 
+/* HOST and PORT as an endpoint. A scheme in front of HOST, "udp:", "tls:", "unix:", is as good as its option, and sets it.
+ * 0 or an exit code, said already. */
+int pipe_where(
+    struct skt_cli *cli, bool *udp, bool *tls, bool local, const char *host, const char *port, const char **ret_where);
 /* Makes the engine and takes stdin and stdout. 0 or an exit code, said already. pipe_close takes NULL. */
 int pipe_open(struct live *live, const struct pipe_options *options, struct pipe **ret_pipe);
 void pipe_close(struct pipe *pipe);

@@ -39,14 +39,23 @@ static void tell_end(struct skt_relay *r, struct pair *p, bool side)
         relay_close(r, p, side, -ENOMEM); /* it would wait for an end that never comes */
 }
 
+/* Standard input ended without a byte and we were the one to wait: there was never anything to say, so the end of it is no
+ * news, and a peer that takes a half-close for the end of all would stop sending. */
+static bool only_receives(const struct skt_relay *r, const struct pair *p)
+{
+    return r->conf.waits && p->end_waits && !p->side[FAR].got;
+}
+
 /* Both directions are over when both sides have ended. */
 static void side_ended(struct skt_relay *r, struct pair *p, bool side, skt_time now)
 {
     p->side[side].ended = true;
-    if (r->conf.late_end && is_local(r, p, side) && !p->side[NEAR].ended) {
+    if (is_local(r, p, side) && !p->side[NEAR].ended &&
+        (r->conf.late_end || (!p->side[FAR].got && !r->conf.say_only))) {
         p->end_waits = true;
         p->heard = now;
-        relay_wake_at(r, now + r->conf.linger);
+        if (!only_receives(r, p))
+            relay_wake_at(r, now + r->conf.linger);
         return;
     }
     tell_end(r, p, !side);
@@ -310,7 +319,7 @@ void pair_tick(struct skt_relay *r, struct pair *p, skt_time now)
     skt_time due = p->heard + r->conf.linger;
 
     pair_say(r, p, now);
-    if (!p->side[NEAR].link || (!p->end_waits && (!p->side[NEAR].ended || p->side[FAR].ended)))
+    if (!p->side[NEAR].link || only_receives(r, p) || (!p->end_waits && (!p->side[NEAR].ended || p->side[FAR].ended)))
         return;
     if (now < due || p->side[NEAR].full) { /* full: that is no silence of our input */
         relay_wake_at(r, now < due ? due : now + r->conf.linger);

@@ -260,7 +260,7 @@ static int init(struct skt_relay *r, const struct skt_relay_conf *conf)
 {
     r->conf = *conf;
     if (!conf->linger)
-        r->conf.linger = conf->datagrams || conf->late_end ? SKT_SEC : 500 * SKT_MS;
+        r->conf.linger = conf->datagrams || conf->late_end ? SKT_SEC : 2 * SKT_SEC;
     if (!conf->max_flows)
         r->conf.max_flows = 4096;
     if (!conf->flow_idle)
