@@ -135,3 +135,14 @@ s.send(b'')
 assert s.recv(70000) == b'got: '
 EOF
 exits 2 timeout 20 "$SOCKIT" serve --echo -j 2 "unix:$tmp/threads"
+
+# ---- SIGHUP ends no thread: all that share the port go on ----
+free_port
+spawn threads "$SOCKIT" serve -q --echo -j 4 "$port"
+wait_port "$port"
+kill -HUP "$pid"
+sleep 0.2
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+    echo text | timeout 20 "$SOCKIT" connect -w 5s 127.0.0.1 "$port" >out 2>err || fail "after SIGHUP: $(cat err)"
+    is text "$(cat out)"
+done
