@@ -88,6 +88,8 @@ enum { SKT_CLI_DONE = -1000 }; /* from skt_cli_parse: all is done, return this *
 
 /* 0: go on. Else return it from run: usage error (2), or SKT_CLI_DONE after --help and in describe mode. */
 int skt_cli_parse(struct skt_cli *cli, const struct skt_opt *opts);
+/* After it: whether the command line gave this option of the verb, not the environment or a file. */
+bool skt_cli_given(const struct skt_cli *cli, const struct skt_opt *opts, const char *name);
 /* The usage error of a verb's own checks: "--echo and --to exclude each other". Gives 2. */
 int skt_cli_usage(struct skt_cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

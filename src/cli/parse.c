@@ -1,4 +1,4 @@
-/* parse: the command line, by the rows.  Start reading at skt_cli_parse(), at the end. */
+/* parse: the command line, by the rows.  Start reading at skt_cli_parse(), near the end. */
 #include "cli/parse.h"
 
 #include "cli/suggest.h"
@@ -309,4 +309,12 @@ int skt_cli_parse(struct skt_cli *cli, const struct skt_opt *opts)
     if (r == 0)
         r = check_required(&p);
     return r ? r : skt_cli_open_log(cli);
+}
+
+bool skt_cli_given(const struct skt_cli *cli, const struct skt_opt *opts, const char *name)
+{
+    for (uint32_t i = 0; opts[i].kind; i++)
+        if (opts[i].name && !strcmp(opts[i].name, name))
+            return cli->sources[SKT_GLOBALS + i].layer == SKT_FROM_FLAG;
+    return false;
 }

@@ -38,7 +38,7 @@ static const char *const shape_names[] = { "round", "square", NULL };
 
 /* What the verb below parsed last. */
 static struct {
-    bool deep, open, ran;
+    bool deep, open, ran, count_given;
     uint32_t count, level;
     uint64_t big, size, rate;
     skt_time wait;
@@ -83,6 +83,7 @@ static inline int try_run(struct skt_cli *cli)
     };
     if (r == 0)
         r = skt_cli_parse(cli, opts);
+    got.count_given = r == 0 && skt_cli_given(cli, opts, "count");
     got.ports = skt_ranges_count(&ports);
     got.has_80 = skt_ranges_has(&ports, 80);
     skt_ranges_done(&ports);

@@ -187,6 +187,21 @@ static void words_before_the_verb_hold_for_it(void **state)
     assert_int_equal(got.verbose, 2);
 }
 
+static void a_verb_can_ask_what_the_command_line_gave(void **state)
+{
+    assert_int_equal(parse(&try_verb, "--count 4 here"), 0);
+    assert_true(got.count_given);
+    assert_int_equal(parse(&try_verb, "-c4 here"), 0);
+    assert_true(got.count_given);
+    assert_int_equal(parse(&try_verb, "--deep here"), 0);
+    assert_false(got.count_given);
+    assert_int_equal(setenv("SOCKIT_TRY_COUNT", "7", 1), 0);
+    assert_int_equal(parse(&try_verb, "here"), 0);
+    assert_int_equal(unsetenv("SOCKIT_TRY_COUNT"), 0);
+    assert_int_equal(got.count, 7);
+    assert_false(got.count_given);
+}
+
 static int seen;
 static int count_rows(struct skt_cli *c, const struct skt_opt *opts)
 {
@@ -223,7 +238,8 @@ int main(void)
         T(what_is_wrong_is_named_with_the_way_out), T(what_is_wrong_cannot_harm_the_terminal),
         T(the_words_before_and_after_a_list_have_their_own), T(a_required_option_is_asked_for),
         T(the_options_of_every_verb_are_there), T(a_verb_may_take_a_letter_for_itself),
-        T(words_before_the_verb_hold_for_it), T(describing_runs_nothing_but_the_rows) };
+        T(words_before_the_verb_hold_for_it), T(a_verb_can_ask_what_the_command_line_gave),
+        T(describing_runs_nothing_but_the_rows) };
 
     return cmocka_run_group_tests(tests, NULL, done);
 }
