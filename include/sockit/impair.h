@@ -22,7 +22,7 @@ struct skt_impair_conf {
     double spare;   /* this share of connections or flows is let alone; by a hash of seed and number */
     /* Streams; 0: not. What ends a connection, ends both its sides. */
     skt_time reset_after; /* reset when so old */
-    uint64_t reset_bytes; /* reset when so many bytes have passed, both ways together */
+    uint64_t reset_bytes; /* reset behind so many bytes, both ways together */
     uint64_t limit_bytes; /* each way: closed when so many have passed, what follows is dropped */
     skt_time slow_close;  /* an end or a close reaches the other side so much later */
     uint32_t slice;       /* bytes leave in pieces of at most so many, */

@@ -8,7 +8,8 @@
 
 #include "base/banned.h"
 
-enum { NONE = UINT32_MAX, JOINED_MAX = 64 /* datagrams of one train: UDP_MAX_SEGMENTS */ };
+enum { JOINED_MAX = 64 /* datagrams of one train: UDP_MAX_SEGMENTS */ };
+#define NONE UINT32_MAX
 
 /* An address as bytes without holes. */
 struct key {
@@ -247,6 +248,10 @@ static void from_peer(struct skt_impair *m, skt_time now, struct skt_in *in)
     struct key key;
     uint32_t i;
 
+    if (!in->peer) { /* no datagram socket: whose it is cannot be told */
+        in->data.p = in->data.end;
+        return;
+    }
     if (skt_names_get(&m->flows, key_of(in->peer, &key), &i))
         p = &m->pairs[i];
     else

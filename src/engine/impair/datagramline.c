@@ -6,7 +6,8 @@
 
 #include "base/banned.h"
 
-enum { GRAMS_FIRST = 64, NONE = UINT32_MAX };
+enum { GRAMS_FIRST = 64 };
+#define NONE UINT32_MAX
 
 int grams_init(struct gramline *g, uint32_t max)
 {
