@@ -255,6 +255,8 @@ static int chat_serve(struct skt_cli *cli)
     };
     int r = skt_cli_parse(cli, opts);
 
+    if (!r)
+        r = live_tls_unused(cli, opts, h.where_tls != NULL);
     return r ? r : open_and_run(&h);
 }
 

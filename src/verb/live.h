@@ -43,6 +43,9 @@ struct live {
 
 /* conf may be NULL. max_links 0: as many as this process may open. 0, or an exit code, said already. */
 int live_open(struct live *live, struct skt_cli *cli, const struct skt_rt_conf *conf);
+/* On the command line without TLS, an option that is only about it is a mistake, and what was meant to be secret would go
+ * out in the plain. (In a file it may wait for --tls.) 0 or an exit code, said already. */
+int live_tls_unused(struct skt_cli *cli, const struct skt_opt *opts, bool tls);
 /* TLS from the options, which must outlive it; none when they do not ask for it. */
 int live_tls(struct live *live, const struct live_tls *options, bool server);
 /* Closes; the last word on --pcap. `code` unless that failed. */

@@ -69,6 +69,19 @@ static void json_line(struct server *s, const char *event, const struct skt_addr
     skt_json_end(&j);
 }
 
+static void json_listening(struct server *s, const char *where)
+{
+    struct skt_json j;
+
+    if (!s->cli->json)
+        return;
+    skt_json_begin(&j, &s->cli->out);
+    skt_json_str(&j, "event", "listening");
+    skt_json_str(&j, "address", where);
+    skt_json_end(&j);
+    (void)skt_sink_flush(&s->cli->out);
+}
+
 /* People read some lines a second; what is above that is counted. */
 static bool may_warn(struct server *s)
 {
@@ -220,6 +233,7 @@ static int listen_all(struct worker *w, int engine)
             return skt_cli_fail_why(s->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(w->rt, 0));
         if (w != s->workers)
             continue;
+        json_listening(s, skt_rt_local(w->rt, link, &at) || at.family == SKT_LOCAL ? s->where.at[i] : live_addr(&at));
         if (!skt_rt_local(w->rt, link, &at) && at.family != SKT_LOCAL)
             skt_cli_say(s->cli, "listening on %s%s", live_addr(&at), s->udp ? " (UDP)" : s->tls.tls ? " (TLS)" : "");
         else

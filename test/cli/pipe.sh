@@ -219,3 +219,62 @@ events = [json.loads(l) for l in open("err")]
 assert [e["event"] for e in events] == ["connected", "disconnected"], events
 assert events[1]["bytes_in"] == events[1]["bytes_out"] == 3 and events[1]["error"] is None, events
 ' || fail "--json: $(cat err)"
+
+# ---- a scheme in front of HOST is as good as its option ----
+is hi "$(timeout 20 "$SOCKIT" connect --send hi "tcp:127.0.0.1:$port")"
+spawn also_udp "$SOCKIT" serve -u --echo "$port"
+wait_port "udp:$port"
+is hi "$(timeout 20 "$SOCKIT" connect --send hi --linger 200ms "udp:127.0.0.1:$port")"
+exits 7 timeout 20 "$SOCKIT" connect "tls:127.0.0.1:$port" </dev/null
+
+# ---- a terminal: a job in the background does not read it, and what loses it ends ----
+free_port
+background=$port
+free_port
+head -c 100000 /dev/urandom >in
+timeout 60 python3 - "$SOCKIT" "$background" "$port" 2>err <<'END' || fail "terminal: $(cat err)"
+import fcntl, os, pty, signal, socket, subprocess, sys, termios, time
+sockit, background, port = sys.argv[1:]
+
+
+def until(what):
+    for _ in range(1000):
+        if what():
+            return
+        time.sleep(0.02)
+    raise AssertionError(what)
+
+
+def connected(port):
+    try:
+        return socket.create_connection(("127.0.0.1", int(port)), 5)
+    except ConnectionRefusedError:
+        return None
+
+
+pid, master = pty.fork()
+if pid == 0:  # the shell of that terminal: a job in a group of its own, while we stay in front
+    out = open("got", "wb")
+    job = subprocess.Popen([sockit, "listen", background], stdout=out, preexec_fn=lambda: os.setpgid(0, 0))
+    _, status = os.waitpid(job.pid, os.WUNTRACED)
+    os._exit(0 if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else 1)
+peer = []
+until(lambda: peer or peer.extend(filter(None, [connected(background)])) or peer)
+peer[0].sendall(open("in", "rb").read())
+peer[0].close()
+assert os.waitpid(pid, 0)[1] == 0, "stopped or failed: " + repr(os.read(master, 1000))
+os.close(master)
+assert open("got", "rb").read() == open("in", "rb").read()
+
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sockit, [sockit, "serve", "--echo", port])
+until(lambda: connected(port))
+os.kill(pid, signal.SIGHUP)  # nothing to read anew, and nothing happens
+time.sleep(0.2)
+assert connected(port) and os.waitpid(pid, os.WNOHANG) == (0, 0)
+os.close(master)
+status = []
+until(lambda: status or (lambda r: r[0] and status.append(r[1]) or status)(os.waitpid(pid, os.WNOHANG)))
+assert status == [0], status
+END

@@ -236,6 +236,7 @@ is 0 "$status"
 python3 -c '
 import json, re
 events = [json.loads(l) for l in open("json.out")]
+assert events[0]["event"] == "listening" and re.fullmatch(r"127\.0\.0\.1:\d+", events[0]["address"]), events
 came = [e for e in events if e["event"] == "connected"]
 left = [e for e in events if e["event"] == "disconnected"]
 stats = [e for e in events if e["event"] == "stats"]
