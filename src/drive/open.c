@@ -181,7 +181,7 @@ static int attempt(const struct opening *o, const struct skt_addr *addr, int *re
         return -errno;
     r = bind_source(o, fd, addr->family);
     if (!r && connect(fd, (struct sockaddr *)&name.ss, name.len))
-        r = -errno;
+        r = errno == EINTR ? -EINPROGRESS : -errno; /* POSIX: it goes on */
     if (r && r != -EINPROGRESS)
         close(fd);
     else

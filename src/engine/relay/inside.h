@@ -58,7 +58,9 @@ struct skt_relay {
     uint32_t say_len;
     bool doomed;                 /* a side is */
     bool say_ended, local_ended; /* local_ended: before it had a peer */
-    uint32_t local_pair;         /* local's pair; 0: waits for the next */
+    bool local_gone;             /* the same, with local_why */
+    int local_why;
+    uint32_t local_pair; /* local's pair; 0: waits for the next */
     struct happened events[EVENTS_MAX];
     uint32_t first, n_events;
     struct skt_buf *shown;  /* of the event that was told last */

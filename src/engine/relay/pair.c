@@ -96,6 +96,12 @@ static void joined(struct skt_relay *r, struct pair *p)
 /* local was there before; now it has somebody to talk to. */
 void pair_local_joined(struct skt_relay *r, struct pair *p, skt_time now)
 {
+    if (r->local_gone) { /* a directory as standard input, a broken pipe, ... */
+        p->why = r->local_why;
+        p->guilty = FAR;
+        relay_close(r, p, NEAR, 0);
+        return;
+    }
     if (r->local_pair || !relay_side_set(r, (uint32_t)(p - r->pairs), FAR, r->conf.local)) {
         relay_close(r, p, NEAR, -EBUSY); /* one at a time: the listener knows that, too */
         return;

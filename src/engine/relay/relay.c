@@ -185,6 +185,10 @@ static void relay_recv(void *self, skt_time now, struct skt_in *in)
     } else if (in->link == r->conf.local) { /* nobody is there yet */
         in->hold = in->kind == SKT_DATA;
         r->local_ended |= in->kind == SKT_EOF;
+        if (in->kind == SKT_CLOSE) {
+            r->local_gone = true;
+            r->local_why = in->why;
+        }
     }
 }
 

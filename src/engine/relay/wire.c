@@ -97,6 +97,7 @@ static void over(struct skt_relay *r, struct pair *p, skt_time now, bool side, i
         relay_event(
             r, &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[NEAR].link, .why = why }, NULL);
     relay_left(r, p, now);
+    r->local_gone |= side == FAR;
     relay_close(r, p, !side, 0);
     relay_pair_free(r, p);
     r->local_pair = 0;
@@ -108,6 +109,12 @@ void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
     struct pair *p = r->local_pair ? &r->pairs[r->local_pair] : NULL;
     bool local = in->link == r->conf.local;
 
+    if (in->kind == SKT_CLOSE && !p &&
+        (local || r->local_gone)) { /* local before it had a peer; a socket because of it */
+        r->local_why = r->local_gone ? r->local_why : in->why;
+        r->local_gone = true;
+        return;
+    }
     if (!local && !(p = wire_pair(r, now, in->link)) && in->kind != SKT_CLOSE) {
         in->data.p = in->data.end;
         return;
@@ -136,6 +143,8 @@ void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
     case SKT_MOVE:
     case SKT_SHARE: break; /* never asked for */
     }
+    if (!local && r->local_gone && r->local_pair)
+        over(r, &r->pairs[r->local_pair], now, FAR, r->local_why);
 }
 
 /* What skt_relay_say gave: each one datagram, two bytes of length before it. */
