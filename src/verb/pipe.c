@@ -359,6 +359,17 @@ static void progress_step(struct pipe *p)
     skt_progress_step(&p->progress, skt_rt_now(p->live->rt), stats.bytes_out);
 }
 
+/* The kernel may refuse to watch a socket: then nobody will ever come. */
+static bool listener_lost(struct pipe *p, skt_link listener)
+{
+    struct skt_addr at;
+
+    if (!listener || skt_rt_local(p->live->rt, listener, &at) != -ESTALE)
+        return false;
+    fail(p, skt_cli_fail_why(p->live->cli, SKT_PHASE_LISTEN, -ENOMEM, "listen: the kernel would not watch the socket"));
+    return true;
+}
+
 int pipe_run(struct pipe *p, skt_link listener)
 {
     int r, e;
@@ -367,7 +378,7 @@ int pipe_run(struct pipe *p, skt_link listener)
     while ((r = live_step(p->live)) > 0) {
         events(p, &listener);
         progress_step(p);
-        if ((p->code && !p->o.keep) || (p->came && p->o.probe))
+        if ((p->code && !p->o.keep) || (p->came && p->o.probe) || listener_lost(p, listener))
             break;
     }
     events(p, &listener);
