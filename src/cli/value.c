@@ -120,11 +120,15 @@ static int set_number(const struct skt_opt *opt, const char *text, struct skt_ro
     return 0;
 }
 
+#define TIME_MOST (SKT_SEC * 3600 * 24 * 36500) /* "now plus that" stays far below 2^63 ns, wherever it is added */
+
 static int set_time(const struct skt_opt *opt, const char *text, struct skt_room *why)
 {
     skt_time time = 0;
     int r = skt_time_parse(text, &time, why);
 
+    if (r == 0 && time > TIME_MOST)
+        r = skt_refuse(why, -ERANGE, "time", skt_span_str(text), "is above 100 years");
     if (r == 0)
         r = check_limits(opt, (uint64_t)time, text, why);
     if (r == 0)

@@ -146,3 +146,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
     echo text | timeout 20 "$SOCKIT" connect -w 5s 127.0.0.1 "$port" >out 2>err || fail "after SIGHUP: $(cat err)"
     is text "$(cat out)"
 done
+
+# ---- "now plus that" is never before now ----
+exits 2 timeout 20 "$SOCKIT" serve --echo --stats 36501d "$port"
+says 'above 100 years' err
