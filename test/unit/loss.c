@@ -168,6 +168,42 @@ static void an_index_has_one_fate_in_whatever_order_it_is_asked_for(void **state
     }
 }
 
+/* Else the first packets of all would be better off than the others. */
+static void an_era_begins_in_the_balance(void **state)
+{
+    static const struct skt_path_conf confs[] = {
+        { .loss = .05, .loss_corr = .9 },
+        { .loss_model = SKT_LOSS_GEMODEL, .ge = { .p = .01, .r = .1, .bad = 1 } },
+        { .loss_model = SKT_LOSS_STATE, .state = { .p13 = .02, .p31 = .2, .p32 = .3, .p23 = .4, .p14 = .2 } },
+    };
+    const double one = 1 + .1 + .1 * .3 / .4 + .2, want[] = { .05, 1 / 11.0, (.1 + .2) / one };
+
+    for (size_t k = 0; k < sizeof confs / sizeof *confs; k++) {
+        double lost = 0;
+        for (uint64_t seed = 0; seed < PACKETS; seed++) {
+            struct skt_path path;
+            skt_path_init(&path, &confs[k], seed, 0);
+            lost += !skt_path_pass(&path, 0, 1, seed % 3 * SKT_PATH_ERA).copies;
+        }
+        assert_count(lost, PACKETS, want[k], 1, WITHIN_99);
+    }
+}
+
+static void who_walks_into_an_era_finds_what_others_find(void **state)
+{
+    static const struct skt_path_conf conf = { .loss = .5, .loss_corr = .999 };
+
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        struct skt_path walks, leaps;
+        skt_path_init(&walks, &conf, seed, 0);
+        skt_path_init(&leaps, &conf, seed, 0);
+        for (uint64_t i = SKT_PATH_ERA - 2; i < SKT_PATH_ERA; i++)
+            (void)skt_path_pass(&walks, 0, 1, i);
+        for (uint64_t i = SKT_PATH_ERA; i < SKT_PATH_ERA + 10; i++)
+            assert_true(skt_path_pass(&walks, 0, 1, i).copies == skt_path_pass(&leaps, 0, 1, i).copies);
+    }
+}
+
 static void directions_and_seeds_have_dice_of_their_own(void **state)
 {
     struct skt_path_conf conf = { .loss = .5, .loss_corr = .5 };
@@ -209,5 +245,6 @@ RUN(T(loss_by_chance_is_what_was_asked), T(the_interval_is_left_as_often_as_chan
     T(correlated_loss_keeps_its_share_and_clusters), T(a_simple_gilbert_loses_bursts),
     T(gilbert_elliott_loses_in_both_states), T(one_value_is_bernoulli),
     T(four_states_share_the_time_as_their_balance_says), T(chains_without_a_way_back_stay),
-    T(an_index_has_one_fate_in_whatever_order_it_is_asked_for), T(directions_and_seeds_have_dice_of_their_own),
+    T(an_index_has_one_fate_in_whatever_order_it_is_asked_for), T(an_era_begins_in_the_balance),
+    T(who_walks_into_an_era_finds_what_others_find), T(directions_and_seeds_have_dice_of_their_own),
     T(who_can_be_marked_is_not_lost))

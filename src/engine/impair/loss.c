@@ -44,20 +44,14 @@ enum { ARRIVES = 1, ARRIVES_IN_BURST, LOST_IN_BURST, LOST_ALONE, STATES = LOST_A
 static void shares(const struct skt_path_conf *conf, double ret_share[static STATES])
 {
     double p13 = conf->state.p13, p31 = conf->state.p31, p32 = conf->state.p32, p23 = conf->state.p23;
-    double lost = p31 > 0 || p13 > 0 ? p13 : 0;
+    double in_burst = p32 > 0 && p23 > 0 ? p13 * p32 / p23 : 0;
 
-    if (p13 > 0 && p23 <= 0 && p32 > 0) { /* the burst ends in state 2 for good */
+    if (p13 <= 0) /* never a burst */
+        memcpy(ret_share, (double[]){ 1, 0, 0, conf->state.p14 }, STATES * sizeof(double));
+    else if (p32 > 0 && p23 <= 0) /* a burst ends in state 2 for good */
         memcpy(ret_share, (double[]){ 0, 1, 0, 0 }, STATES * sizeof(double));
-        return;
-    }
-    ret_share[ARRIVES - 1] = p31;
-    ret_share[LOST_ALONE - 1] = p31 * conf->state.p14;
-    ret_share[LOST_IN_BURST - 1] = lost;
-    ret_share[ARRIVES_IN_BURST - 1] = lost > 0 && p32 > 0 ? lost * p32 / p23 : 0;
-    if (p13 <= 0) { /* never a burst */
-        ret_share[ARRIVES - 1] = 1;
-        ret_share[LOST_ALONE - 1] = conf->state.p14;
-    }
+    else
+        memcpy(ret_share, (double[]){ p31, in_burst, p13, p31 * conf->state.p14 }, STATES * sizeof(double));
 }
 
 static uint32_t state_first(const struct skt_path_conf *conf, double dice)
