@@ -141,30 +141,44 @@ static void histogram(struct bridger *s)
 
 /* ---- the network, and its changes in time ---- */
 
-static void put_way(struct bridger *s, int way, struct skt_room *room)
+/* Both ways in the words of the grammar. */
+struct words {
+    char way[2][SKT_NETEM_TEXT + 1];
+};
+
+static void put_words(const struct bridger *s, struct words *words)
 {
-    skt_put_netem(room, &s->netem->way[way]);
-    *room->p = 0;
+    for (int i = 0; i < 2; i++) {
+        struct skt_room room = skt_room_of(words->way[i], SKT_NETEM_TEXT);
+        skt_put_netem(&room, &s->netem->way[i]);
+        *room.p = 0;
+    }
 }
 
-static void tell_network(struct bridger *s, const char *when)
+static void say_network(struct bridger *s, const char *when)
 {
-    char text[2][SKT_NETEM_TEXT + 1];
-    struct skt_json j;
+    struct words w;
 
-    for (int i = 0; i < 2; i++) {
-        struct skt_room room = skt_room_of(text[i], SKT_NETEM_TEXT);
-        put_way(s, i, &room);
-    }
+    put_words(s, &w);
+    if (!strcmp(w.way[SKT_UP], w.way[SKT_DOWN]))
+        skt_cli_say(s->cli, "%s: %s", when, w.way[SKT_UP]);
+    else
+        skt_cli_say(s->cli, "%s: up %s; down %s", when, w.way[SKT_UP], w.way[SKT_DOWN]);
+}
+
+static void tell_change(struct bridger *s, const char *when)
+{
+    struct skt_json j;
+    struct words w;
+
     if (!s->cli->json) {
-        bool same = !strcmp(text[0], text[1]);
-        skt_cli_say(
-            s->cli, "%s: %s%s%s%s", when, same ? "" : "up ", text[0], same ? "" : "; down ", same ? "" : text[1]);
+        say_network(s, when);
         return;
     }
+    put_words(s, &w);
     begin_json(s, &j, "changed");
     for (int i = 0; i < 2; i++)
-        skt_json_str(&j, way_names[i], text[i]);
+        skt_json_str(&j, way_names[i], w.way[i]);
     skt_json_end(&j);
 }
 
@@ -181,7 +195,7 @@ static void change(struct bridger *s, skt_time now)
 {
     look_up(s, now);
     skt_bridge_set(s->bridge, s->netem);
-    tell_network(s, "now");
+    tell_change(s, "now");
 }
 
 static void reload(struct bridger *s)
@@ -203,7 +217,7 @@ static void reload(struct bridger *s)
     s->profile_began = skt_bridge_now();
     look_up(s, s->profile_began);
     skt_bridge_set(s->bridge, s->netem);
-    tell_network(s, "profile read anew");
+    tell_change(s, "profile read anew");
 }
 
 /* ---- life ---- */
@@ -232,7 +246,7 @@ static void say_start(struct bridger *s)
     const char *hosted = skt_bridge_hosted(s->bridge);
 
     skt_cli_say(s->cli, "bridge from %s (up) to %s (down)", c->interfaces[0], c->interfaces[1]);
-    tell_network(s, "network");
+    say_network(s, "network");
     if (hosted)
         skt_cli_warn(s->cli, "interface %s has an address: this host answers there too, past the bridge", hosted);
     if (skt_bridge_cramped(s->bridge))
@@ -307,9 +321,9 @@ static int start(struct bridger *s)
         return fail(s, r, SKT_PHASE_FILE, &why, text);
     look_up(s, s->profile_began);
     if ((r = skt_bridge_new(&conf, s->netem, &s->bridge, &why)))
-        return fail(s, r, SKT_PHASE_LISTEN, &why, text);
-    say_start(s);
+        return fail(s, r, SKT_PHASE_FILE, &why, text);
     s->began = s->profile_began = skt_bridge_now();
+    say_start(s);
     look_up(s, s->began);
     s->every = c->stats ? c->stats : s->cli->json ? SKT_SEC : 0;
     s->next_stats = s->every ? s->began + s->every : SKT_NEVER;
