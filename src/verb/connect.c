@@ -102,7 +102,9 @@ const struct skt_verb skt_verb_connect = {
     "connect",
     "Connect to a peer; pipe stdin and stdout to it",
     connect_run,
-    .about = "Standard output carries the data; with --json the events go to standard error.",
+    .about =
+        "Standard output carries the data; with --json the events go to standard error. On a terminal what comes is "
+        "escaped, so that it cannot command it; a file or a pipe gets it as it came.",
     .examples = SKT_EXAMPLES({ "sockit connect localhost 7000 < file", "send a file" },
         { "sockit connect -i localhost 8080", "a prompt for lines" },
         { "sockit connect --tls --crlf example.org 443", "speak HTTP by hand" },

@@ -72,7 +72,9 @@ const struct skt_verb skt_verb_listen = {
     "listen",
     "Wait for one peer; pipe stdin and stdout to it",
     listen_run,
-    .about = "Standard output carries the data; with --json the events go to standard error.",
+    .about =
+        "Standard output carries the data; with --json the events go to standard error. On a terminal what comes is "
+        "escaped, so that it cannot command it; a file or a pipe gets it as it came.",
     .examples = SKT_EXAMPLES({ "sockit listen 7000 > file", "receive a file" },
         { "sockit listen -k 7000", "print what one peer after the other sends" },
         { "sockit listen -u '*:5514'", "print datagrams of any sender" },

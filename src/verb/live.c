@@ -7,6 +7,7 @@
 #include "drive/tap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -21,7 +22,7 @@ enum { LINKS_DEFAULT_MAX = 200 * 1000, FDS_OF_OURS = 32, ALSO_MAX = 64 };
 /* Signals belong to the process: its runtimes are stopped, whichever turn they are in. */
 static struct skt_rt *runtimes[ALSO_MAX];
 static volatile sig_atomic_t n_runtimes, interrupted, hangup;
-static int terminal = -1; /* a standard descriptor that is one: when it hangs up, we end. -1: none, or under nohup */
+static int terminal = -1; /* copy of a standard descriptor that is one: when it hangs up, we end. -1: none, or nohup */
 
 static void on_signal(int sig)
 {
@@ -51,8 +52,8 @@ static void catch_signals(void)
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
     if (!sigaction(SIGHUP, &act, &before) && before.sa_handler != SIG_IGN)
-        for (terminal = 2; terminal >= 0 && !isatty(terminal);)
-            terminal--;
+        for (int fd = 2; fd >= 0 && terminal < 0; fd--)
+            terminal = isatty(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 }
 
 bool live_interrupted(void) { return interrupted != 0; }

@@ -5,6 +5,7 @@
 #include "cli/json.h"
 #include "cli/progress.h"
 #include "verb/prompt.h"
+#include "verb/screen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,10 @@ struct pipe {
     int engine;
     struct skt_sink transcript;
     bool has_transcript, came, progressing;
+    bool on_terminal; /* what comes is shown there, escaped */
+    struct screen screen;
+    struct skt_sink shown;
+    uint64_t total; /* bytes of the file that is sent; 0: not known */
     int silent;     /* what a job in the background has for stdin; 0: not needed */
     uint64_t at[2]; /* offset of the next hex row, by direction */
     struct skt_progress progress;
@@ -111,6 +116,57 @@ static void transcribe(struct pipe *p, bool outward, struct skt_span bytes)
     skt_sink_str(&p->transcript, "\n");
 }
 
+static void show(struct pipe *p, struct skt_span bytes)
+{
+    while (skt_len(bytes)) {
+        struct skt_room room = skt_sink_room(&p->shown, SCREEN_ROOM);
+        (void)screen_next(&p->screen, &bytes, &room);
+        skt_sink_took(&p->shown, room);
+    }
+}
+
+/* --- progress --- */
+
+/* A job in the background of its terminal: others write there. */
+static bool in_background(void)
+{
+    pid_t front = tcgetpgrp(STDIN_FILENO);
+
+    return front > 0 && front != getpgrp();
+}
+
+/* Bytes from or to a file or a pipe are worth a progress line; a conversation on a terminal is not. Before stdin and stdout
+ * are handed over. */
+static void progress_start(struct pipe *p)
+{
+    struct stat in, out;
+    bool file = !fstat(STDIN_FILENO, &in) && S_ISREG(in.st_mode);
+
+    if (p->o.interactive || p->o.send || (p->on_terminal && !file) || in_background())
+        return;
+    if (file && !fstat(STDOUT_FILENO, &out) && S_ISCHR(out.st_mode)) /* a terminal, or /dev/null: only one way counts */
+        p->total = (uint64_t)in.st_size;
+    skt_progress_init(&p->progress, p->live->cli, "", p->total, live_now());
+    p->progressing = true;
+}
+
+static void progress_step(struct pipe *p)
+{
+    struct skt_rt_stats stats;
+
+    if (!p->progressing || !p->came)
+        return;
+    skt_rt_stats(p->live->rt, &stats);
+    skt_progress_step(&p->progress, skt_rt_now(p->live->rt), stats.bytes_out);
+}
+
+static void progress_end(struct pipe *p)
+{
+    if (p->progressing)
+        skt_progress_done(&p->progress);
+    p->progressing = false;
+}
+
 /* --- events --- */
 
 static void fail(struct pipe *p, int code)
@@ -188,6 +244,8 @@ static void events(struct pipe *p, skt_link *listener)
     while (skt_relay_next(p->relay, &ev)) {
         switch (ev.what) {
         case SKT_RELAY_CAME:
+            if (!p->came && p->progressing) /* the time before is not part of the rate */
+                skt_progress_init(&p->progress, p->live->cli, "", p->total, live_now());
             p->came = true;
             skt_cli_debug(p->live->cli, 1, "connected to %s", live_addr(&ev.peer));
             if (p->live->cli->json && !p->o.probe)
@@ -206,6 +264,10 @@ static void events(struct pipe *p, skt_link *listener)
                 transcribe(p, ev.outward, ev.bytes);
             if (p->prompt && !ev.outward)
                 prompt_show(p->prompt, ev.bytes);
+            if (p->on_terminal && !ev.outward) {
+                progress_end(p); /* they would share a line */
+                show(p, ev.bytes);
+            }
             break;
         }
     }
@@ -248,25 +310,18 @@ static int silence(struct pipe *p)
     return ends[0];
 }
 
-static bool in_background(void)
-{
-    pid_t front = tcgetpgrp(STDIN_FILENO);
-
-    return front > 0 && front != getpgrp();
-}
-
 /* stdin and stdout become one link; what is not read from stdin, because it is said otherwise, leaves it alone. */
 static int take_stdio(struct pipe *p, struct skt_relay_conf *conf)
 {
     bool in = !p->o.send && !p->o.interactive;
-    int null, r;
+    int out = STDOUT_FILENO, r;
 
-    if (p->o.interactive || p->o.probe) { /* the prompt shows what comes; a probe nothing */
-        null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        return skt_rt_adopt(p->live->rt, p->engine, -1, null, &conf->local);
-    }
     r = !in ? -1 : in_background() ? silence(p) : STDIN_FILENO;
-    return in && r < 0 ? r : skt_rt_adopt(p->live->rt, p->engine, r, STDOUT_FILENO, &conf->local);
+    if (in && r < 0)
+        return r;
+    if (p->o.interactive || p->o.probe || p->on_terminal) /* the prompt or we show what comes; a probe nothing */
+        out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return skt_rt_adopt(p->live->rt, p->engine, r, out, &conf->local);
 }
 
 static int start(struct pipe *p)
@@ -278,7 +333,7 @@ static int start(struct pipe *p)
         .linger = p->o.linger,
         .waits = p->o.waits,
         .late_end = p->live->tls != NULL,
-        .watch = p->o.hex || p->o.transcript || p->o.interactive,
+        .watch = p->o.hex || p->o.transcript || p->o.interactive || p->on_terminal,
         .say_only = p->o.send || p->o.interactive };
     struct skt_cli *cli = p->live->cli;
     int r;
@@ -308,6 +363,9 @@ int pipe_open(struct live *live, const struct pipe_options *options, struct pipe
         return skt_cli_fail(live->cli, SKT_PHASE_ANY, -ENOMEM, "pipe");
     p->live = live;
     p->o = *options;
+    p->on_terminal = !p->o.interactive && !p->o.probe && isatty(STDOUT_FILENO);
+    skt_sink_init(&p->shown, STDOUT_FILENO);
+    progress_start(p);
     if (live->cli->json && !p->o.probe) { /* what passes has stdout; its events take the place of talk */
         live->cli->out.fd = STDERR_FILENO;
         live->cli->quiet = true;
@@ -330,33 +388,10 @@ void pipe_close(struct pipe *p)
     }
     if (p->silent)
         close(p->silent);
+    skt_sink_done(&p->shown);
     prompt_close(p->prompt);
     skt_relay_free(p->relay);
     free(p);
-}
-
-/* Bytes between files are worth a progress line; a conversation on a terminal is not. */
-static void progress_start(struct pipe *p)
-{
-    struct stat in, out;
-    uint64_t total = 0;
-
-    if (p->o.interactive || isatty(STDIN_FILENO) || isatty(STDOUT_FILENO) || p->o.send)
-        return;
-    if (!fstat(STDIN_FILENO, &in) && S_ISREG(in.st_mode) && !fstat(STDOUT_FILENO, &out) && S_ISCHR(out.st_mode))
-        total = (uint64_t)in.st_size;
-    skt_progress_init(&p->progress, p->live->cli, "", total, live_now());
-    p->progressing = true;
-}
-
-static void progress_step(struct pipe *p)
-{
-    struct skt_rt_stats stats;
-
-    if (!p->progressing || !p->came)
-        return;
-    skt_rt_stats(p->live->rt, &stats);
-    skt_progress_step(&p->progress, skt_rt_now(p->live->rt), stats.bytes_out);
 }
 
 /* The kernel may refuse to watch a socket: then nobody will ever come. */
@@ -370,20 +405,28 @@ static bool listener_lost(struct pipe *p, skt_link listener)
     return true;
 }
 
+static void shown_flush(struct pipe *p)
+{
+    int r = skt_sink_flush(&p->shown);
+
+    if (r && !p->code)
+        fail(p, skt_cli_fail(p->live->cli, SKT_PHASE_FILE, r, "standard output"));
+}
+
 int pipe_run(struct pipe *p, skt_link listener)
 {
     int r, e;
 
-    progress_start(p);
     while ((r = live_step(p->live)) > 0) {
         events(p, &listener);
+        shown_flush(p);
         progress_step(p);
         if ((p->code && !p->o.keep) || (p->came && p->o.probe) || listener_lost(p, listener))
             break;
     }
     events(p, &listener);
-    if (p->progressing)
-        skt_progress_done(&p->progress);
+    shown_flush(p);
+    progress_end(p);
     if (p->has_transcript && (e = skt_sink_flush(&p->transcript)))
         fail(p, skt_cli_fail(p->live->cli, SKT_PHASE_FILE, e, p->o.transcript));
     if (live_interrupted())

@@ -1,15 +1,14 @@
 /* prompt: connect -i. Keys come as bytes of a link, so that one loop serves them and the peer. */
 #include "verb/prompt.h"
 
-#include "base/text.h"
-#include "base/utf8.h"
 #include "cli/edit.h"
+#include "verb/screen.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 16 * 1024, SHOWN_MAX = 4096 };
+enum { LINE_MAX_BYTES = 16 * 1024 };
 
 struct prompt {
     struct live *live;
@@ -17,8 +16,7 @@ struct prompt {
     struct skt_edit *edit;
     skt_link keys;
     bool ended;
-    uint8_t half[4]; /* a character whose rest has not come yet */
-    uint32_t n_half;
+    struct screen screen;
 };
 
 static void end(struct prompt *p)
@@ -121,37 +119,11 @@ void prompt_end(struct prompt *p)
     p->keys = 0;
 }
 
-/* Line ends and tabs stay, all else that would move the cursor is escaped. */
-static void put_text(struct skt_room *out, struct skt_span text)
-{
-    while (skt_len(text)) {
-        const uint8_t *q = text.p;
-        while (q < text.end && *q != '\n' && *q != '\t' && *q != '\r')
-            q++;
-        skt_put_escaped(out, skt_get_span(&text, (size_t)(q - text.p)));
-        if (skt_len(text)) {
-            uint8_t c = skt_get_u8(&text);
-            if (c != '\r')
-                skt_put_u8(out, c);
-        }
-    }
-}
-
 void prompt_show(struct prompt *p, struct skt_span bytes)
 {
-    while (p->edit && (skt_len(bytes) || p->n_half > sizeof p->half)) {
-        uint8_t piece[SHOWN_MAX], text[4 * SHOWN_MAX];
-        struct skt_room in = skt_room_of(piece, sizeof piece), out = skt_room_of(text, sizeof text);
-        size_t n, whole;
+    uint8_t text[SCREEN_ROOM];
+    struct skt_room out = skt_room_of(text, sizeof text);
 
-        skt_put(&in, skt_span_of(p->half, p->n_half));
-        n = skt_left(in) < skt_len(bytes) ? skt_left(in) : skt_len(bytes);
-        skt_put(&in, skt_get_span(&bytes, n));
-        n = (size_t)(in.p - piece);
-        whole = skt_utf8_whole(skt_span_of(piece, n));
-        p->n_half = (uint32_t)(n - whole);
-        memcpy(p->half, piece + whole, p->n_half);
-        put_text(&out, skt_span_of(piece, whole));
+    for (; p->edit && screen_next(&p->screen, &bytes, &out); out = skt_room_of(text, sizeof text))
         skt_edit_show(p->edit, skt_span_of(text, (size_t)(out.p - text)));
-    }
 }

@@ -233,7 +233,7 @@ background=$port
 free_port
 head -c 100000 /dev/urandom >in
 timeout 60 python3 - "$SOCKIT" "$background" "$port" 2>err <<'END' || fail "terminal: $(cat err)"
-import fcntl, os, pty, signal, socket, subprocess, sys, termios, time
+import os, pty, signal, socket, subprocess, sys, time
 sockit, background, port = sys.argv[1:]
 
 
@@ -277,4 +277,24 @@ os.close(master)
 status = []
 until(lambda: status or (lambda r: r[0] and status.append(r[1]) or status)(os.waitpid(pid, os.WNOHANG)))
 assert status == [0], status
+
+# what a stranger sends cannot command the terminal, wherever it is cut
+server = socket.create_server(("127.0.0.1", 0))
+pid, master = pty.fork()
+if pid == 0:
+    os.execv(sockit, [sockit, "connect", "127.0.0.1:%d" % server.getsockname()[1]])
+peer = server.accept()[0]
+for part in b"\x1b", b"]0;title\a\x1b[2J \xe4", b"\xbd\xa0\tend", b"\r\n":
+    peer.sendall(part)
+    time.sleep(0.1)
+peer.close()
+shown = b""
+try:
+    while piece := os.read(master, 1000):
+        shown += piece
+except OSError:  # it has ended
+    pass
+assert b"\x1b" not in shown and b"\a" not in shown, shown
+assert rb"\x1b]0;title\x07\x1b[2J " + "\u4f60\tend".encode() in shown, shown
+assert os.waitpid(pid, 0)[1] == 0
 END
