@@ -60,6 +60,8 @@ int dgram_start(struct skt_rt *rt, struct link *l)
     return 0;
 }
 
+bool dgram_waits(const struct link *l) { return l->x->dgrams->n != 0; }
+
 void dgram_free(struct extra *x)
 {
     struct dgrams *d = x->dgrams;

@@ -184,6 +184,7 @@ int dgram_send(
     struct skt_rt *rt, struct link *l, const struct skt_out *out, struct skt_buf *buf, struct skt_span bytes);
 void dgram_again(struct skt_rt *rt, struct link *l);
 void dgram_flush(struct skt_rt *rt, struct link *l);
+bool dgram_waits(const struct link *l); /* something is queued */
 void dgram_free(struct extra *x);
 
 /* listen.c */

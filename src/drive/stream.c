@@ -435,6 +435,11 @@ void stream_close(struct skt_rt *rt, struct link *l, int why)
 {
     struct linger now = { .l_onoff = 1 };
 
+    if (l->what == DGRAM && why >= 0 && dgram_waits(l)) { /* dgram_flush ends it */
+        l->closing = true;
+        deadline_in(rt, l, CLOSE_TIME);
+        return;
+    }
     if (l->what != STREAM || why < 0) {
         if (l->socket && why < 0)
             (void)setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
