@@ -17,7 +17,7 @@ static const struct skt_exit_row rows[] = {
     { SKT_EXIT_LOCAL, "local", "a file, disk or pipe here: full, closed, not found" },
     { SKT_EXIT_PERMISSION, "permission", "the system does not allow it to this user" },
     { SKT_EXIT_LIMIT, "limit", "too many files, links or bytes: a limit was reached" },
-    { SKT_EXIT_INTERRUPTED, "interrupted", "stopped by Ctrl-C or a signal" },
+    { SKT_EXIT_INTERRUPTED, "interrupted", "stopped by Ctrl-C or a signal; a server so ended: 0" },
     { 0, NULL, NULL },
 };
 

@@ -231,6 +231,8 @@ int skt_rt_listen(
     int r = skt_endpoint_parse(where, &e, &why), type = SOCK_STREAM;
     socklen_t len = sizeof type;
 
+    if (!r && e.scheme == SKT_TLS && !(conf && conf->tls)) /* never in the plain by mistake */
+        r = skt_refuse(&why, -EINVAL, "address", skt_span_str(where), "needs TLS to be set up, with a certificate");
     if (r) {
         *why.p = 0;
         rt->why_link = 0;

@@ -20,8 +20,7 @@ struct pipe_options {
         SKT_OPT_PATH('o', "transcript", &(o)->transcript, "FILE", "write what passes to FILE, with times, escaped"),   \
         SKT_OPT_RATE(0, "limit-rate", &(o)->rate, "RATE", "move at most RATE each way"),                               \
         SKT_OPT_TIME(0, "linger", &(o)->linger, "TIME",                                                                \
-            "after the peer's end wait TIME for stdin (2s), after "                                                    \
-            "stdin's for datagrams (1s)")
+            "wait TIME: after the peer's end for stdin (2s), after stdin's end for datagrams or TLS (1s)")
 
 struct pipe;
 

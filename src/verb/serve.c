@@ -400,6 +400,24 @@ static int acl_rows(struct server *s)
     return 0;
 }
 
+/* What can be known to be wrong before anybody comes. */
+static int check_to(struct server *s)
+{
+    char text[256];
+    struct skt_room why = skt_room_of(text, sizeof text - 1);
+    struct skt_endpoint e;
+
+    if (skt_endpoint_parse(s->to, &e, &why)) {
+        *why.p = 0;
+        return skt_cli_usage(s->cli, "--to: %s", text);
+    }
+    if (e.scheme == SKT_UDP && !s->udp)
+        return skt_cli_usage(s->cli, "--to %s needs --udp", s->to);
+    if (e.scheme == SKT_TLS)
+        return skt_cli_usage(s->cli, "--to %s: a relay does not speak TLS to its target", s->to);
+    return 0;
+}
+
 static int check(struct server *s)
 {
     int modes = s->echo + s->discard + (s->reply != NULL) + (s->say != NULL) + (s->exec != NULL) + (s->to != NULL);
@@ -418,6 +436,8 @@ static int check(struct server *s)
             return skt_cli_usage(s->cli, "threads share ports, not Unix sockets: leave out -j");
     if (s->threads > 1 && s->cli->pcap)
         return skt_cli_usage(s->cli, "--pcap needs one thread: leave out -j");
+    if (s->to && (modes = check_to(s)))
+        return modes;
     return acl_rows(s);
 }
 
@@ -468,7 +488,7 @@ static int serve(struct skt_cli *cli)
     if (s.exec) {
         snprintf(exec, sizeof exec, "exec:%s", s.exec);
         s.exec = exec;
-    } else if (s.to && s.udp) {
+    } else if (s.to && s.udp && strncmp(s.to, "udp:", 4) != 0) {
         snprintf(to, sizeof to, "udp:%s", s.to);
         s.to = to;
     }

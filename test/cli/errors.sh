@@ -38,12 +38,16 @@ wrong 2 "$(see "sockit connect: error: 'c' is one argument too many" connect)" c
 wrong 2 "$(see 'sockit connect: error: --interactive and --send exclude each other' connect)" connect -i --send x a:1
 wrong 2 "$(see "sockit connect: error: the port is given twice: in 'localhost:1', and as '2'" connect)" connect localhost:1 2
 wrong 2 "$(see "sockit connect: error: the port is given twice: in '[::1]:1', and as '2'" connect)" connect '[::1]:1' 2
+wrong 2 "$(see "sockit serve: error: --to: address 'localhost' has no port: write HOST:PORT" serve)" serve --to localhost 7000
+wrong 2 "$(see "sockit serve: error: --to: port '99999' is above 65535" serve)" serve --to localhost:99999 7000
+wrong 2 "$(see "sockit serve: error: --to udp:localhost:9 needs --udp" serve)" serve --to udp:localhost:9 7000
 # what was meant to be verified, or secret, does not go out in the plain
 wrong 2 "$(see 'sockit connect: error: --pin is about TLS: add --tls' connect)" connect --pin x localhost:1
 wrong 2 "$(see 'sockit connect: error: --insecure is about TLS: add --tls' connect)" connect -k localhost:1
 wrong 2 "$(see 'sockit listen: error: --cert is about TLS: add --tls' listen)" listen --cert /nonexistent 7000
 wrong 2 "$(see 'sockit serve: error: --cacert is about TLS: add --tls' serve)" serve --echo --cacert /nonexistent 7000
 wrong 2 "$(see 'sockit chat serve: error: --cert is about TLS: add --tls' 'chat serve')" chat serve --cert /nonexistent
+wrong 2 "sockit serve: error: address 'tls:7000' needs TLS to be set up, with a certificate" serve --echo tls:7000
 
 # ---- 3 resolve, 4 connect, 5 timeout, 6 broken, 7 tls, 8 local ----
 wrong 3 'sockit connect: error: resolve 1.2.3.4.5: no such name' connect 1.2.3.4.5:1
