@@ -108,6 +108,7 @@ const struct skt_verb skt_verb_connect = {
     .examples = SKT_EXAMPLES({ "sockit connect localhost 7000 < file", "send a file" },
         { "sockit connect -i localhost 8080", "a prompt for lines" },
         { "sockit connect --tls --crlf example.org 443", "speak HTTP by hand" },
+        { "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sockit connect localhost 8080", "or by a pipe" },
         { "sockit connect -z -w 1s 192.0.2.1 22", "is the port open?" }),
     .see_also = "listen,serve",
 };

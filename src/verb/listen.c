@@ -75,7 +75,8 @@ const struct skt_verb skt_verb_listen = {
     .about =
         "Standard output carries the data; with --json the events go to standard error. On a terminal what comes is "
         "escaped, so that it cannot command it; a file or a pipe gets it as it came.",
-    .examples = SKT_EXAMPLES({ "sockit listen 7000 > file", "receive a file" },
+    .examples = SKT_EXAMPLES({ "sockit listen 7000 > file", "receive a file, on loopback" },
+        { "sockit listen '*:7000' > file", "receive a file, from another machine" },
         { "sockit listen -k 7000", "print what one peer after the other sends" },
         { "sockit listen -u '*:5514'", "print datagrams of any sender" },
         { "sockit listen --tls --cert server.pem 7443", "with TLS" }),
