@@ -120,12 +120,12 @@ is "$lost" "$(row lost 1 again.out)"
 # ---- what ends connections ----
 talk() { python3 -c '
 import socket, sys, time
-c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
 began, got, end = time.monotonic(), b"", "end"
 try:
+    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10) # may hear of the reset already
     c.sendall(b"x" * int(sys.argv[2]))
     while piece := c.recv(65536): got += piece
-except ConnectionResetError: end = "reset"
+except (ConnectionResetError, BrokenPipeError): end = "reset"
 except TimeoutError: end = "silence"
 print(end, len(got), "late" if time.monotonic() - began > .25 else "soon")' "$@"; }
 impair reset --reset-after 300ms
@@ -285,6 +285,20 @@ if command -v socat >/dev/null; then
     until_true 10 test -S bad || fail "no socket"
     is through "$(echo through | timeout 10 socat -t 5 - UNIX-CONNECT:bad)"
 fi
+
+# ---- the recipes of the manual are run ----
+sed -n '/^# flap.profile/,/^```/p' "$top/doc/debugging.md" | sed '/^```/d' >flap.profile
+grep '^sockit impair --listen 8080' "$top/doc/debugging.md" >recipes
+between 5 "$(wc -l <recipes)" 20
+while read -r recipe; do
+    free_port
+    recipe=$(echo "${recipe#sockit }" | sed "s/ 8080 / $port /; s/localhost:80/127.0.0.1:$echo/")
+    eval "spawn recipe '$SOCKIT' $recipe"
+    impair=$pid
+    wait_port "$port"
+    is through "$(echo through | timeout 20 "$SOCKIT" connect -q --linger 5s "127.0.0.1:$port" 2>/dev/null)"
+    ends
+done <recipes
 
 # ---- bad input: the thing, the value, the way out ----
 refuse() { # SENTENCE OPTION...
