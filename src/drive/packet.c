@@ -254,7 +254,7 @@ static bool take_long(struct skt_packet *p, const struct tpacket2_hdr *h, struct
 
     if (h->tp_status & TP_STATUS_COPY)
         n = recv(p->fd, p->train + TAG, sizeof p->train - TAG, MSG_DONTWAIT | MSG_TRUNC);
-    if (n < (ssize_t)(VNET + ETH_HLEN) || (size_t)n > sizeof p->train - TAG) {
+    if (n < VNET + ETH_HLEN || (size_t)n > sizeof p->train - TAG) {
         p->stats.cut++;
         return false;
     }

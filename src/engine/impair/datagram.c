@@ -157,6 +157,7 @@ static void depart(struct skt_impair *m, struct pair *p, bool from, skt_time now
         w->dropped++;
         return;
     }
+    flip = n ? flip : 0; /* an empty one has no bit to flip */
     gram->buf = flip ? flipped(one, flip) : buf ? skt_buf_ref(buf) : skt_buf_new(n ? n : 1);
     if (!gram->buf) {
         w->dropped++;

@@ -190,7 +190,7 @@ static int take_dist(struct words *w, enum skt_dist *ret_dist)
 
 static int set_delay(struct words *w, struct skt_netem *n, struct skt_path_conf *c)
 {
-    skt_time delay, jitter = 0;
+    skt_time delay = 0, jitter = 0;
     double corr = 0;
     int r = take_time(w, "delay", &delay);
 
@@ -355,7 +355,7 @@ static int set_limit(struct words *w, struct skt_netem *n, struct skt_path_conf 
     if (r)
         return r;
     if (!packets && !bytes)
-        return refuse_word(w, -ERANGE, "limit", text, "is below 1");
+        return refuse_word(w, -ERANGE, "limit", text ? text : "", "is below 1");
     c->queue_packets = (uint32_t)packets;
     c->queue_bytes = bytes;
     return 0;

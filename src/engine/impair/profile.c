@@ -282,6 +282,7 @@ static int fill(struct skt_profile *p, struct skt_span text, const struct skt_ne
         return -ENOMEM;
     if (len)
         memcpy(p->text, text.p, len);
+    p->text[len] = 0;
     if ((r = all_lines(p, place, len)))
         return r;
     p->steps = calloc(p->n_changes + 1, sizeof *p->steps);

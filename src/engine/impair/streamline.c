@@ -307,7 +307,7 @@ static bool leave(struct skt_impair *m, struct pair *p, bool from, skt_time now,
 
     if (m->conf.slice && p->hit && n > m->conf.slice)
         n = m->conf.slice;
-    if (run->buf != s->buf || run->at + run->len != s->off) {
+    if (!run->buf || run->buf != s->buf || run->at + run->len != s->off) {
         ok = give(m, p, from, run);
         *run = (struct skt_slice){ skt_buf_ref(s->buf), s->off, 0 };
     }
