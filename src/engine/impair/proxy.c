@@ -381,7 +381,7 @@ static int init(struct skt_impair *m, const struct skt_impair_conf *conf)
     }
     skt_outbox_init(&m->box, 4096, 1 << 20);
     m->sides = calloc(SKT_LINKS_MAX / SIDES_A_CHUNK, sizeof *m->sides);
-    if (!m->sides)
+    if (!m->sides || skt_outbox_reserve(&m->box)) /* so that a close can always be asked for */
         return -ENOMEM;
     return conf->datagrams ? impair_flows_init(m) : skt_heap_init(&m->due, 4 * SKT_LINKS_MAX);
 }
