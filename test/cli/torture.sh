@@ -196,10 +196,10 @@ if [ $# -gt 0 ]; then
 else
     shuf all >todo
 fi
-while read -r todo <&3; do
+while read -r one <&3; do
     time_is_up && break
     # shellcheck disable=SC2086 # words
-    $todo
+    $one
 done 3<todo
 echo "$cases of $(wc -l <all) cases"
 [ $# -gt 0 ] || [ $cases -gt 3 ] || fail "too slow"
