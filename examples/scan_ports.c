@@ -1,5 +1,4 @@
-/* scan_ports: which TCP ports of a host are open? 100 workers, a second for each port. `sockit scan` does it faster,
- * and names the services.
+/* scan_ports: which TCP ports of a host are open? 100 workers, a second for each port.
  * Usage: scan_ports [HOST [FIRST [LAST]]]   (localhost 1 1024) */
 #include <sockit/net.h>
 

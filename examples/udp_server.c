@@ -38,11 +38,10 @@ int main(int argc, char **argv)
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
     printf("Listening on %s, Ctrl-C to stop\n", skt_sock_local(sock));
-    while ((r = skt_recvfrom(sock, &text, &from, SKT_NEVER)) != -ECANCELED)
-        if (r < 0)
-            fprintf(stderr, "%s\n", skt_sock_err(sock)->text);
-        else
-            answer(text, &from);
+    while ((r = skt_recvfrom(sock, &text, &from, SKT_NEVER)) > 0)
+        answer(text, &from);
+    if (r != -ECANCELED) /* "9999" is a port of TCP: a stream has no datagrams */
+        fprintf(stderr, "%s\n", skt_sock_err(sock)->text);
     skt_sock_close(sock);
-    return 0;
+    return r != -ECANCELED;
 }
