@@ -104,6 +104,7 @@ static void only_the_bad_direction_is_looked_at(void **state)
     skt_auto(skt_impair) struct skt_impair *m = begin((struct skt_impair_conf){ 0 }, "down: delay 1s");
 
     assert_string_equal(wanted, "6~5");
+    assert_true(wakes(m) == SKT_NEVER);
 }
 
 static void what_may_change_is_never_moved(void **state)
