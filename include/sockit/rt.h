@@ -65,15 +65,16 @@ void skt_rt_open_defaults(struct skt_rt *rt, int engine, const struct skt_open_c
 int skt_rt_close(struct skt_rt *rt, skt_link link);
 
 /* One turn: waits until something happens, tells the engines, does what they want. 1: go on; 0: no link is left
- * and no engine wants to wake; -EINTR: stopped by skt_rt_stop or a signal of skt_rt_signals; -errno. */
+ * and no engine wants to wake; -EINTR: stopped by skt_rt_stop; -errno. The caller ignores SIGPIPE. */
 int skt_rt_step(struct skt_rt *rt);
 /* From any thread or signal handler: the step in progress, or the next one, returns -EINTR. */
 void skt_rt_stop(struct skt_rt *rt);
 skt_time skt_rt_now(const struct skt_rt *rt); /* of this turn */
 
-/* "127.0.0.1:9", "[::1]:9", "unix:/path" of the two ends. -ENOTCONN, -ESTALE. */
+/* The two ends. -ENOTCONN, -ESTALE. */
 int skt_rt_local(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr);
 int skt_rt_peer(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr);
-/* Why a link failed, as one sentence: stage, peer, reason. Valid until the next call on rt. */
+/* Why a link failed, or with link 0 why skt_rt_listen did, as one sentence: stage, peer, reason. "": not known. Valid
+ * until the next call on rt. */
 const char *skt_rt_why(struct skt_rt *rt, skt_link link);
 void skt_rt_stats(const struct skt_rt *rt, struct skt_rt_stats *ret_stats);

@@ -307,9 +307,9 @@ static int keep(struct skt_rt *rt, struct link *l, const struct skt_out *out, st
 {
     struct dgrams *d = l->x->dgrams;
 
-    if (!d->waiting && !(d->waiting = malloc(WAITING_MAX * sizeof *d->waiting)))
-        return -ENOMEM;
-    if (d->n == WAITING_MAX) {
+    if (!d->waiting)
+        d->waiting = malloc(WAITING_MAX * sizeof *d->waiting);
+    if (!d->waiting || d->n == WAITING_MAX) { /* lost, as on any network; the socket is for others, too */
         rt->stats.datagrams_lost += out->seg ? (skt_len(left) + out->seg - 1) / out->seg : 1;
         return 0;
     }

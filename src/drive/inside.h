@@ -103,7 +103,7 @@ struct skt_rt {
     struct {
         struct skt_engine engine;
         struct skt_open_conf open;
-        bool active;
+        bool active, pumping, stalled; /* stalled: there was no memory for what it wants */
     } engines[ENGINES_MAX];
     int n_engines;
     struct link **chunks;                        /* LINKS_A_CHUNK each, made when needed */
@@ -122,8 +122,8 @@ struct skt_rt {
     pid_t *children; /* processes to be reaped */
     uint32_t n_children, children_room;
     skt_time reap_at;
-    bool again;                          /* do not sleep: something can go on at once */
-    bool pumping, turns_done, stoppable; /* stoppable: stop_fd is a link's */
+    bool again;                 /* do not sleep: something can go on at once */
+    bool turns_done, stoppable; /* stoppable: stop_fd is a link's */
     struct epoll_event events[EVENTS_A_TURN];
     uint32_t always[8]; /* slots of files: always ready */
     int n_always;

@@ -121,7 +121,7 @@ static void out_do(struct skt_rt *rt, int engine, struct skt_out *out)
     case SKT_SHARE: out_bytes(rt, l, out); break;
     case SKT_MOVE:
         from = link_of(rt, out->from);
-        r = from ? move_start(rt, from, l, out->len) : -ESTALE;
+        r = from && from->engine == engine ? move_start(rt, from, l, out->len) : -ESTALE;
         if (r)
             link_gone(rt, l, r);
         break;
@@ -143,9 +143,10 @@ static void pump(struct skt_rt *rt, int engine)
     const struct skt_engine *e = &rt->engines[engine].engine;
 
     rt->engines[engine].active = true;
-    if (rt->pumping)
+    if (rt->engines[engine].pumping)
         return;
-    rt->pumping = true;
+    rt->engines[engine].pumping = true;
+    rt->engines[engine].stalled = false;
     for (;;) {
         __attribute__((uninitialized)) struct skt_out out; /* what send may leave out is set below; a message has two */
 
@@ -156,14 +157,14 @@ static void pump(struct skt_rt *rt, int engine)
         out.why = 0;
         out.link = link_reserve(rt);
         if (block_room(rt, &rt->out, SKT_ROOM_MIN, &out.data)) {
-            rt->again = true; /* no memory: try in the next turn */
+            rt->again = rt->engines[engine].stalled = true; /* no memory: try in the next turn */
             break;
         }
         if (!e->ops->send(e->self, rt->now, &out))
             break;
         out_do(rt, engine, &out);
     }
-    rt->pumping = false;
+    rt->engines[engine].pumping = false;
 }
 
 void tell(struct skt_rt *rt, struct link *l, struct skt_in *in)
@@ -358,7 +359,7 @@ int skt_rt_step(struct skt_rt *rt)
     rt->now = clock_now();
     for (int i = 0; i < rt->n_engines; i++) {
         const struct skt_engine *e = &rt->engines[i].engine;
-        if (!rt->turns_done || e->ops->wake(e->self) <= rt->now)
+        if (!rt->turns_done || rt->engines[i].stalled || e->ops->wake(e->self) <= rt->now)
             pump(rt, i);
     }
     rt->turns_done = true;
