@@ -1,22 +1,24 @@
 /* wire: datagrams between a peer and local: each read of local is one datagram, each datagram is written whole. */
 #include "engine/relay/inside.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* The socket: connected (it says OPEN), or a listener's, whose peer is who spoke last. Its pair is made when it is
  * first heard of. */
-static struct pair *wire_pair(struct skt_relay *r, skt_time now, skt_link link)
+static bool wire_pair(struct skt_relay *r, skt_time now, skt_link link, struct pair **ret_pair)
 {
     uint32_t i = r->local_pair ? r->local_pair : relay_pair_new(r, now);
 
     if (!i || (r->pairs[i].side[NEAR].link != link && !relay_side_set(r, i, NEAR, link)))
-        return NULL;
+        return false;
     if (!r->local_pair) {
         r->local_pair = i;
         (void)relay_side_set(r, i, FAR, r->conf.local);
         r->pairs[i].side[FAR].open = true;
     }
-    return &r->pairs[i];
+    *ret_pair = &r->pairs[i];
+    return true;
 }
 
 static void watch(struct skt_relay *r, const struct pair *p, const struct skt_in *in, bool outward)
@@ -109,13 +111,14 @@ void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
     struct pair *p = r->local_pair ? &r->pairs[r->local_pair] : NULL;
     bool local = in->link == r->conf.local;
 
-    if (in->kind == SKT_CLOSE && !p &&
+    if (in->kind == SKT_CLOSE && !r->local_pair &&
         (local || r->local_gone)) { /* local before it had a peer; a socket because of it */
         r->local_why = r->local_gone ? r->local_why : in->why;
         r->local_gone = true;
         return;
     }
-    if (!local && !(p = wire_pair(r, now, in->link)) && in->kind != SKT_CLOSE) {
+    bool known = local || wire_pair(r, now, in->link, &p);
+    if (!known && in->kind != SKT_CLOSE) {
         in->data.p = in->data.end;
         return;
     }
@@ -132,12 +135,14 @@ void wire_recv(struct skt_relay *r, skt_time now, struct skt_in *in)
     case SKT_DATA: local ? from_local(r, p, now, in) : from_peer(r, p, now, in); break;
     case SKT_EOF: local_ended(r, now); break;
     case SKT_CLOSE:
-        if (p)
-            over(r, p, now, local ? FAR : NEAR, in->why);
+        if (!known)
+            break;
+        assert(p); /* local without a pair has left above */
+        over(r, p, now, local ? FAR : NEAR, in->why);
         break;
     case SKT_FULL:
     case SKT_ROOM:
-        if (p)
+        if (r->local_pair)
             p->side[local ? FAR : NEAR].full = in->kind == SKT_FULL;
         break;
     case SKT_MOVE:
