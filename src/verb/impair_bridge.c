@@ -157,7 +157,7 @@ static void put_words(const struct bridger *s, struct words *words)
 
 static void say_network(struct bridger *s, const char *when)
 {
-    struct words w;
+    struct words w = { 0 };
 
     put_words(s, &w);
     if (!strcmp(w.way[SKT_UP], w.way[SKT_DOWN]))
@@ -169,7 +169,7 @@ static void say_network(struct bridger *s, const char *when)
 static void tell_change(struct bridger *s, const char *when)
 {
     struct skt_json j;
-    struct words w;
+    struct words w = { 0 };
 
     if (!s->cli->json) {
         say_network(s, when);
