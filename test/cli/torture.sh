@@ -190,11 +190,11 @@ $at_work
 $connecting" --to "127.0.0.1:$echo_port"
 } >all
 
-# torture.sh 'server accept4 EMFILE 1 --echo' runs that one, else as many as the time allows, others each time.
+# torture.sh 'server accept4 EMFILE 1 --echo' runs that one, else as many as the time allows.
 if [ $# -gt 0 ]; then
     echo "$1" >todo
 else
-    shuf all >todo
+    shuf --random-source="${TORTURE_RANDOM:-all}" all >todo # the same order each time, unless /dev/urandom is asked for
 fi
 while read -r one <&3; do
     time_is_up && break
