@@ -2,6 +2,8 @@
  * is on its way is one heap for all. Start reading at impair_flows_recv() and impair_flows_send(). */
 #include "engine/impair/proxy.h"
 
+#include "engine/addrkey.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,22 +12,6 @@
 
 enum { JOINED_MAX = 64 /* datagrams of one train: UDP_MAX_SEGMENTS */ };
 #define NONE UINT32_MAX
-
-/* An address as bytes without holes. */
-struct key {
-    uint8_t bytes[24];
-};
-
-static struct skt_span key_of(const struct skt_addr *addr, struct key *key)
-{
-    struct skt_room room = skt_room_of(key->bytes, sizeof key->bytes);
-
-    skt_put_u16(&room, addr->family);
-    skt_put_u16(&room, addr->port);
-    skt_put_u32(&room, addr->id);
-    skt_put(&room, skt_span_of(addr->ip, sizeof addr->ip));
-    return skt_span_of(key->bytes, sizeof key->bytes);
-}
 
 int impair_flows_init(struct skt_impair *m)
 {

@@ -1,24 +1,10 @@
 /* flows: datagrams of many peers, each led to the target through a socket of its own, so that answers find back. */
 #include "engine/relay/inside.h"
 
+#include "engine/addrkey.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-/* An address as bytes without holes. */
-struct key {
-    uint8_t bytes[24];
-};
-
-static struct skt_span key_of(const struct skt_addr *addr, struct key *key)
-{
-    struct skt_room room = skt_room_of(key->bytes, sizeof key->bytes);
-
-    skt_put_u16(&room, addr->family);
-    skt_put_u16(&room, addr->port);
-    skt_put_u32(&room, addr->id);
-    skt_put(&room, skt_span_of(addr->ip, sizeof addr->ip));
-    return skt_span_of(key->bytes, sizeof key->bytes);
-}
 
 int flows_init(struct skt_relay *r)
 {
