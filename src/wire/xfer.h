@@ -36,13 +36,13 @@ struct skt_xfer_packet {
     uint32_t conn;
     uint64_t number;
     /* By type. INIT: mode, session, share, cookie. RETRY: cookie. ACCEPT: other, share. CONFIRM: mac. REJECT: code, session,
-	 * versions. SEALED: body, with its tag. */
+     * versions (of code 3 alone). SEALED: body, with its tag. */
     uint8_t mode, code;
     uint32_t other;
     const uint8_t *session, *share, *mac;
     struct skt_span cookie, versions, body;
 };
-/* False: not a packet of ours. One of another version is read as far as its first 16 bytes and, for INIT, `session`. */
+/* False: not a packet of ours. One of another version is read as far as its first 16 bytes and, for INIT, mode and session. */
 bool skt_xfer_get(struct skt_span datagram, struct skt_xfer_packet *ret_packet);
 void skt_xfer_put_head(struct skt_room *out, const struct skt_xfer_packet *packet); /* 16 bytes */
 void skt_xfer_put(struct skt_room *out, const struct skt_xfer_packet *packet);      /* all but SEALED; INIT is padded */
@@ -82,14 +82,16 @@ struct skt_xfer_frame {
     uint16_t code;         /* CLOSE */
     uint32_t file;         /* BLOCK */
     uint64_t offset;       /* STREAM, CREDIT, BLOCK */
-    struct skt_span bytes; /* STREAM, BLOCK, CLOSE: its text */
+    struct skt_span bytes; /* STREAM, BLOCK (at least one); CLOSE: its text; PAD: the run of zeros */
     struct skt_xfer_ack ack;
 };
-/* The next frame of a packet's text; a run of PAD is one frame. False: text is at its end, or bad is set: no frame. */
+/* The next frame of a packet's text; a run of PAD is one frame. False: text is at its end, or bad is set: no frame.
+ * Of ret_frame only what belongs to its kind is written (it is too large to be cleared for each block). */
 bool skt_xfer_get_frame(struct skt_span *text, struct skt_xfer_frame *ret_frame);
 void skt_xfer_put_frame(struct skt_room *out, const struct skt_xfer_frame *frame);
 void skt_xfer_put_ack(struct skt_room *out,
     const struct skt_xfer_ack *ack); /* as many ranges as fit, the highest first; at least one, or bad */
+void skt_xfer_put_pad(struct skt_room *out, size_t n); /* n bytes of PAD */
 void skt_xfer_put_block(struct skt_room *out, uint32_t file, uint64_t offset, struct skt_span bytes);
 
 /* --- messages --- */
@@ -116,7 +118,7 @@ struct skt_xfer_message {
     uint64_t files, bytes;      /* OFFER; STORED: bytes */
     uint64_t group, count;      /* HASHES: count values; ZEROS, NEED */
     const uint8_t *hash;        /* HASHES: count * 32 bytes; SUM, DONE: 32 */
-    uint16_t error;             /* SKIP, REFUSE: errno of Linux */
+    uint16_t error;             /* SKIP, REFUSE: errno of Linux, 1..4095 */
     uint32_t stored, refused;   /* DONE */
     struct skt_span text;       /* REFUSE */
     struct skt_xfer_meta entry; /* ENTRY */
