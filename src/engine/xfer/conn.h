@@ -76,10 +76,13 @@ void skt_conn_block(
 size_t skt_conn_sealed(struct skt_conn *conn, skt_time now, uint32_t *ret_seg, struct skt_addr *ret_peer);
 
 skt_time skt_conn_wake(const struct skt_conn *conn);
-void skt_conn_close(struct skt_conn *conn, skt_time now, uint16_t code,
-    const char *text); /* CLOSED follows at once; the rest lasts until skt_conn_over */
+/* CLOSED (by_peer false) follows at once from skt_conn_next; the packets that tell the peer go out until skt_conn_over. */
+void skt_conn_close(struct skt_conn *conn, skt_time now, uint16_t code, const char *text);
 bool skt_conn_over(const struct skt_conn *conn, skt_time now); /* nothing more to send or to answer: free it */
 bool skt_conn_open(const struct skt_conn *conn);
+/* Receiver: is this INIT, which the gate let pass, a repetition of the one with which this conversation began? Then it is for
+ * skt_conn_recv. */
+bool skt_conn_begun_by(const struct skt_conn *conn, const struct skt_xfer_packet *init);
 uint32_t skt_conn_number(const struct skt_conn *conn);
 const struct skt_addr *skt_conn_peer(const struct skt_conn *conn);
 void skt_conn_stats(const struct skt_conn *conn, struct skt_xfer_stats *stats); /* its part of them */
