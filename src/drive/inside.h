@@ -116,6 +116,10 @@ struct skt_rt {
     uint32_t timers_full; /* entries at which those of links that are gone are thrown out */
     struct skt_dns *dns;
     uint32_t dns_slot;
+    int alarm_fd; /* wait.c; -1: none yet */
+    uint32_t alarm_slot;
+    bool alarm_failed;
+    skt_time alarm_at; /* it goes off; 0: it is not set */
     struct skt_rt_stats stats;
     int pipes[4][2]; /* spare pipes for splice */
     int n_pipes;
@@ -159,6 +163,14 @@ void tell(struct skt_rt *rt, struct link *l, struct skt_in *in); /* recv, then e
 void tell_kind(struct skt_rt *rt, struct link *l, enum skt_kind kind, int why);
 int block_room(struct skt_rt *rt, struct block *b, size_t n, struct skt_room *ret_room);
 void block_used(struct block *b, const uint8_t *end);
+int rt_inner(
+    struct skt_rt *rt, int fd, uint32_t *ret_slot); /* a descriptor of the runtime's own joins the set; -errno */
+
+/* wait.c */
+skt_time wait_clock(void);
+int wait_events(
+    struct skt_rt *rt, struct epoll_event *ev, skt_time at, bool ready); /* as epoll_wait; ready: do not sleep */
+void wait_alarmed(struct skt_rt *rt);                                    /* its descriptor is readable */
 
 /* stream.c */
 void stream_opened(struct skt_rt *rt, struct link *l, const struct skt_addr *peer); /* fd is set: poll, TLS, OPEN */

@@ -16,7 +16,7 @@
 
 enum {
     CHUNK = LINKS_A_CHUNK,
-    SLOTS_OF_OURS = 3, /* to be stopped, for the resolver, and the reserved one */
+    SLOTS_OF_OURS = 4, /* to be stopped, for the resolver, for the alarm, and the reserved one */
     TIMERS_SPARE = 4096,
     GEN_MASK = (1 << (32 - SKT_LINK_BITS)) - 1,
 };

@@ -9,16 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
-
-static skt_time clock_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * SKT_SEC + t.tv_nsec;
-}
 
 /* --- blocks: counted memory that reads and engines fill from the left; it starts again when nobody kept a piece --- */
 
@@ -217,47 +208,6 @@ static bool files_wanted(const struct skt_rt *rt)
     return false;
 }
 
-/* Sleeps until `span` is over, at the latest. */
-static int sleep_events(struct skt_rt *rt, struct epoll_event *ev, skt_time span)
-{
-    struct timespec t = { .tv_sec = span / SKT_SEC, .tv_nsec = span % SKT_SEC };
-    int n = epoll_pwait2(rt->epoll, ev, EVENTS_A_TURN, &t, NULL);
-
-    if (n < 0 && errno == ENOSYS) /* before Linux 5.11: milliseconds, rounded up */
-        n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, (int)(span / SKT_MS + 1));
-    return n;
-}
-
-/* Until `at`, and awake when it comes: a sleeper is late by what the machine needs to wake him (50 us and more). */
-static int wait_precisely(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
-{
-    skt_time left = at - clock_now();
-    int n = 0;
-
-    if (left > rt->conf.spin)
-        n = sleep_events(rt, ev, left - rt->conf.spin);
-    while (n == 0 && clock_now() < at)
-        n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0);
-    return n;
-}
-
-/* Sleeps until `at` at the latest; spins first if the user pays for it. */
-static int wait_events(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
-{
-    skt_time spin_end = rt->now + rt->conf.busy_poll;
-    int n = 0;
-
-    if (rt->again || at <= rt->now || files_wanted(rt))
-        return epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0);
-    while (rt->conf.busy_poll && (n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0)) == 0 && clock_now() < spin_end)
-        ;
-    if (n)
-        return n;
-    if (at == SKT_NEVER)
-        return epoll_wait(rt->epoll, ev, EVENTS_A_TURN, -1);
-    return rt->conf.spin ? wait_precisely(rt, ev, at) : sleep_events(rt, ev, at - rt->now);
-}
-
 static void inner_event(struct skt_rt *rt, struct link *l)
 {
     uint64_t n;
@@ -265,6 +215,8 @@ static void inner_event(struct skt_rt *rt, struct link *l)
     if (l->slot == rt->dns_slot) {
         skt_dns_step(rt->dns, rt->now);
         open_dns(rt);
+    } else if (l->slot == rt->alarm_slot) {
+        wait_alarmed(rt);
     } else {
         (void)!read(rt->stop_fd, &n, sizeof n); /* only to make it unreadable; `stopped` has the news */
     }
@@ -356,7 +308,7 @@ int skt_rt_step(struct skt_rt *rt)
 
     if (atomic_exchange(&rt->stopped, false))
         return -EINTR;
-    rt->now = clock_now();
+    rt->now = wait_clock();
     for (int i = 0; i < rt->n_engines; i++) {
         const struct skt_engine *e = &rt->engines[i].engine;
         if (!rt->turns_done || rt->engines[i].stalled || e->ops->wake(e->self) <= rt->now)
@@ -367,11 +319,11 @@ int skt_rt_step(struct skt_rt *rt)
     skt_time at = wake_at(rt);
     if (!rt->n_links && at == SKT_NEVER && !rt->again)
         return 0;
-    n = wait_events(rt, ev, at);
+    n = wait_events(rt, ev, at, files_wanted(rt));
     if (n < 0 && errno != EINTR)
         return -errno;
     rt->again = false;
-    rt->now = clock_now();
+    rt->now = wait_clock();
     rt->stats.turns++;
     if (rt->n_children && rt->now >= rt->reap_at)
         children_reap(rt);
@@ -389,7 +341,7 @@ int skt_rt_step(struct skt_rt *rt)
 
 /* --- life --- */
 
-static int inner_link(struct skt_rt *rt, int fd, uint32_t *ret_slot)
+int rt_inner(struct skt_rt *rt, int fd, uint32_t *ret_slot)
 {
     struct link *l;
     int r = link_new(rt, 0, INNER, &l);
@@ -417,7 +369,7 @@ int rt_dns(struct skt_rt *rt)
     if ((r = skt_dns_new(NULL, &rt->dns)))
         return r;
     int fd = fcntl(skt_dns_fd(rt->dns), F_DUPFD_CLOEXEC, 3); /* the link closes its own */
-    r = fd < 0 ? -errno : inner_link(rt, fd, &rt->dns_slot);
+    r = fd < 0 ? -errno : rt_inner(rt, fd, &rt->dns_slot);
     if (!r)
         return 0;
     if (fd >= 0)
@@ -443,8 +395,9 @@ int skt_rt_new(const struct skt_rt_conf *conf, struct skt_rt **ret_rt)
         rt->conf.max_links = SKT_LINKS_MAX / 2;
     if (!rt->conf.queue_bytes)
         rt->conf.queue_bytes = 1 << 20;
-    rt->now = clock_now();
+    rt->now = wait_clock();
     rt->epoll = epoll_create1(EPOLL_CLOEXEC);
+    rt->alarm_fd = -1;
     rt->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     rt->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     rt->chunks = calloc(SKT_LINKS_MAX / LINKS_A_CHUNK, sizeof *rt->chunks);
@@ -452,7 +405,7 @@ int skt_rt_new(const struct skt_rt_conf *conf, struct skt_rt **ret_rt)
     if (!r) /* two entries a link: idle, and a deadline that came later */
         r = skt_heap_init(&rt->timers, 2 * SKT_LINKS_MAX);
     if (!r)
-        rt->stoppable = !(r = inner_link(rt, rt->stop_fd, &slot));
+        rt->stoppable = !(r = rt_inner(rt, rt->stop_fd, &slot));
     if (r) {
         skt_rt_free(rt);
         return r;

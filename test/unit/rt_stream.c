@@ -426,6 +426,24 @@ static void silence_ends_a_link_and_talk_does_not(void **state)
     end();
 }
 
+/* Nothing happens for more than a second: the turn sleeps, and wakes for this. */
+static void a_sleep_is_over_when_a_patience_is(void **state)
+{
+    skt_link ls, link;
+    int fd;
+
+    begin(NULL);
+    ls = listen_at("0", &(struct skt_listen_conf){ .idle = 1200 * SKT_MS });
+    link = came(ls, &fd);
+    skt_time since = skt_rt_now(rt);
+    for (int i = 0; i < 10 && !told(h, link, SKT_CLOSE); i++)
+        assert_int_equal(skt_rt_step(rt), 1);
+    assert_int_equal(told(h, link, SKT_CLOSE), 1);
+    assert_true(skt_rt_now(rt) - since >= 1100 * SKT_MS);
+    close(fd);
+    end();
+}
+
 static void a_long_patience_is_not_a_short_one(void **state)
 {
     skt_link ls, link;
@@ -521,5 +539,6 @@ RUN(T(bytes_come_and_go_in_order), T(an_end_is_told_once_and_the_answer_may_come
     T(a_close_sends_first_what_is_queued), T(what_the_peer_still_sends_after_our_close_does_not_reset_it),
     T(lingering_ends_after_two_seconds), T(lingering_ends_after_a_mebibyte),
     T(a_close_to_a_peer_that_does_not_read_ends_after_half_a_minute), T(an_abort_resets),
-    T(silence_ends_a_link_and_talk_does_not), T(a_long_patience_is_not_a_short_one),
-    T(a_close_of_a_broken_link_is_told), T(many_small_writes_become_few), T(shared_bytes_go_out_and_are_let_go_of))
+    T(silence_ends_a_link_and_talk_does_not), T(a_sleep_is_over_when_a_patience_is),
+    T(a_long_patience_is_not_a_short_one), T(a_close_of_a_broken_link_is_told), T(many_small_writes_become_few),
+    T(shared_bytes_go_out_and_are_let_go_of))
