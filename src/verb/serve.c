@@ -134,34 +134,27 @@ static void left(
         why && !*sentence ? strerror(-why) : sentence);
 }
 
-static void serve_events(struct worker *w)
+static void serve_event(struct worker *w, const struct skt_serve_event *ev)
 {
-    struct skt_serve_event ev;
-
-    while (skt_serve_next(w->serve, &ev)) {
-        if (ev.what == SKT_SERVE_CAME)
-            came(w->server, &ev.peer);
-        else
-            left(w, ev.link, &ev.peer, ev.in, ev.out, ev.stayed, ev.why);
-    }
+    if (ev->what == SKT_SERVE_CAME)
+        came(w->server, &ev->peer);
+    else
+        left(w, ev->link, &ev->peer, ev->in, ev->out, ev->stayed, ev->why);
 }
 
-static void relay_events(struct worker *w)
+static void relay_event(struct worker *w, const struct skt_relay_event *ev)
 {
-    struct skt_relay_event ev;
+    const char *why;
 
-    while (skt_relay_next(w->relay, &ev)) {
-        switch (ev.what) {
-        case SKT_RELAY_CAME: came(w->server, &ev.peer); break;
-        case SKT_RELAY_LEFT: left(w, ev.link, &ev.peer, ev.in, ev.out, ev.stayed, ev.why); break;
-        case SKT_RELAY_FAILED: {
-            const char *why = skt_rt_why(w->rt, ev.link);
-            if (may_warn(w->server))
-                skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev.peer), *why ? why : strerror(-ev.why));
-            break;
-        }
-        case SKT_RELAY_BYTES: break;
-        }
+    switch (ev->what) {
+    case SKT_RELAY_CAME: came(w->server, &ev->peer); break;
+    case SKT_RELAY_LEFT: left(w, ev->link, &ev->peer, ev->in, ev->out, ev->stayed, ev->why); break;
+    case SKT_RELAY_FAILED:
+        why = skt_rt_why(w->rt, ev->link);
+        if (may_warn(w->server))
+            skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev->peer), *why ? why : strerror(-ev->why));
+        break;
+    case SKT_RELAY_BYTES: break;
     }
 }
 
@@ -255,19 +248,27 @@ static int worker_open(struct worker *w)
     return listen_all(w, n);
 }
 
+/* Most turns have nothing to say: then nobody waits for anybody. */
 static void turn_done(struct worker *w)
 {
     struct server *s = w->server;
+    struct skt_serve_event served;
+    struct skt_relay_event relayed;
 
+    while (w->serve ? skt_serve_next(w->serve, &served) : skt_relay_next(w->relay, &relayed)) {
+        pthread_mutex_lock(&s->lock);
+        if (w->serve)
+            serve_event(w, &served);
+        else
+            relay_event(w, &relayed);
+        if (s->cli->json)
+            (void)skt_sink_flush(&s->cli->out);
+        pthread_mutex_unlock(&s->lock);
+    }
+    if (!s->stats_every && !s->cli->verbose)
+        return;
     pthread_mutex_lock(&s->lock);
-    if (w->serve)
-        serve_events(w);
-    else
-        relay_events(w);
-    if (s->cli->json)
-        (void)skt_sink_flush(&s->cli->out);
-    if (s->stats_every || s->cli->verbose)
-        skt_rt_stats(w->rt, &w->stats);
+    skt_rt_stats(w->rt, &w->stats);
     pthread_mutex_unlock(&s->lock);
 }
 
