@@ -3,7 +3,9 @@
 
 /* cc: how fast to send. Behind this interface, so that another can be put in its place and compared. Rate-based: a model of
  * the path from the highest delivery rate and the lowest round trip; a loss counts as congestion only when the queue of the
- * path stands (the round trips say so), otherwise as noise to be repaired without slowing down. Pure. */
+ * path stands (the round trips say so), otherwise as noise to be repaired without slowing down. When the queue does not
+ * drain though this flow steps back, others fill it, and the flow takes the window of one TCP (CUBIC) until it drains.
+ * Pure. It has no timer of its own: it moves on by what was sent and acknowledged. */
 
 struct skt_cc;
 
@@ -13,10 +15,10 @@ struct skt_cc_sample {
     uint64_t acked, lost; /* bytes newly known to have arrived; newly declared lost */
     uint64_t inflight;    /* bytes still on the way, after that */
     uint64_t delivered;   /* bytes that ever arrived */
-    uint64_t
-        prior; /* what `delivered` was when the newest acknowledged packet was sent: a round is over when this passes the
-							 last round's delivered */
-    uint64_t rate;    /* of delivery, bytes a second, over that packet's flight; 0: not known */
+    uint64_t prior;   /* what `delivered` was when the newest acknowledged packet was sent: a round is over when this
+                           * passes the last round's delivered */
+    uint64_t rate;    /* of delivery, bytes a second, over that packet's flight: `delivered - prior` through the longer
+                           * of the time in which those were sent and that in which they were acknowledged; 0: not known */
     bool app_limited; /* rate was limited by what there was to send, not by the path */
     skt_time rtt;     /* of the newest acknowledged packet; 0: not known */
     skt_time rtt_min; /* lowest that the connection has seen of late */
@@ -26,6 +28,7 @@ struct skt_cc_conf {
     uint32_t packet;   /* bytes of a full packet, headers of UDP and IP included */
     uint64_t rate_max; /* 0: none */
     uint64_t seed;
+    skt_time rtt; /* of the handshake; 0: not known */
 };
 
 struct skt_cc *skt_cc_new(const struct skt_cc_conf *conf, skt_time now); /* NULL: out of memory */

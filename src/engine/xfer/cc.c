@@ -1,0 +1,322 @@
+/* cc: how fast to send. Start reading at skt_cc_acked().
+ *
+ *   startup -> down <-> cruise -> up -> down ...      alone: rate times lowest round trip, probed up and down
+ *                |  ^
+ *                v  |                                 others keep the queue full while we step back:
+ *              beside                                 the window of one TCP, with a step back now and then
+ */
+#include "engine/xfer/cc.h"
+
+#include "engine/xfer/ccinside.h"
+
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
+enum { CRUISE_ROUNDS = 6, DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2 };
+static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */
+static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
+static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
+static const uint64_t near_window = 8 << 20, near_least = 64 << 10;
+static const double noise_most = .3; /* of a round's packets lost: no path is so noisy */
+
+enum state { STARTUP, DOWN, CRUISE, UP, BESIDE };
+
+struct skt_cc {
+    struct skt_cc_conf conf;
+    struct cc_model model;
+    enum state state;
+    uint32_t since;  /* round in which the state began */
+    double window;   /* STARTUP: bytes */
+    uint64_t best;   /* STARTUP, UP: rate that was to be passed */
+    uint32_t flat;   /* STARTUP: rounds in which it was not */
+    uint32_t rising; /* UP: how often in a row the rate rose */
+    bool full;       /* the window or the pace was the limit in this round, not the application */
+    bool cut;        /* already in this round */
+    bool was_beside; /* DOWN: this is where it goes back to */
+    bool drained;    /* DOWN: in flight is what was wanted, since round: */
+    uint32_t drained_round;
+    skt_time down_rtt; /* DOWN: lowest */
+    uint32_t crowded;  /* times in a row that the queue did not drain */
+    struct cc_cubic cubic;
+    skt_time beside_at; /* when BESIDE began */
+    uint64_t near;      /* window on a path within this machine or rack; lost packets make it smaller */
+};
+
+struct skt_cc *skt_cc_new(const struct skt_cc_conf *conf, skt_time now)
+{
+    struct skt_cc *cc = calloc(1, sizeof *cc);
+
+    if (!cc)
+        return NULL;
+    cc->conf = *conf;
+    cc_model_init(&cc->model, now);
+    cc->window = FIRST * (double)conf->packet;
+    cc->near = near_window;
+    return cc;
+}
+
+void skt_cc_free(struct skt_cc *cc) { free(cc); }
+
+void skt_cc_packet(struct skt_cc *cc, uint32_t bytes)
+{
+    double scale = (double)cc->conf.packet / bytes;
+
+    cc->cubic.window *= scale;
+    cc->cubic.max *= scale;
+    cc->cubic.reno *= scale;
+    cc->conf.packet = bytes;
+}
+
+static void enter(struct skt_cc *cc, enum state state)
+{
+    cc->state = state;
+    cc->since = cc->model.round;
+}
+
+static uint32_t rounds_in(const struct skt_cc *cc) { return cc->model.round - cc->since; }
+
+/* ---- signs ---- */
+
+static skt_time margin(const struct skt_cc *cc)
+{
+    return cc->model.rtt_min / 8 > queue_least ? cc->model.rtt_min / 8 : queue_least;
+}
+
+static bool queue_stands(const struct skt_cc *cc) { return cc_model_queue(&cc->model) > margin(cc); }
+
+static double lost_share(const struct skt_cc *cc)
+{
+    const struct cc_model *m = &cc->model;
+
+    return m->past_lost ? (double)m->past_lost / (double)(m->past_lost + m->past_acked) : 0;
+}
+
+static bool is_near(const struct skt_cc *cc) { return 0 < cc->model.rtt_min && cc->model.rtt_min < near; }
+
+/* ---- states ---- */
+
+static void begin_down(struct skt_cc *cc, bool was_beside)
+{
+    enter(cc, DOWN);
+    cc->was_beside = was_beside;
+    cc->drained = false;
+    cc->down_rtt = 0;
+}
+
+static void begin_beside(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    enter(cc, BESIDE);
+    cc->beside_at = s->now;
+}
+
+static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round)
+{
+    uint64_t rate = cc_model_rate(&cc->model, 2);
+
+    if (cc->full)
+        cc->window += startup_grow * (double)s->acked;
+    if (round && cc->full && !s->app_limited) {
+        cc->flat = (double)rate < 1.25 * (double)cc->best ? cc->flat + 1 : 0;
+        cc->best = rate > cc->best ? rate : cc->best;
+    }
+    if (cc->flat >= PLATEAU || queue_stands(cc) || (round && lost_share(cc) > noise_most))
+        begin_down(cc, false);
+}
+
+/* Alone, or do others fill the queue that we have left? */
+static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    bool crowded = cc->down_rtt - cc->model.rtt_min > margin(cc);
+
+    cc->crowded = crowded ? cc->crowded + 1 : 0;
+    if (crowded && cc->was_beside) {
+        begin_beside(cc, s);
+    } else if (cc->crowded >= 2) {
+        double bdp = (double)cc_model_rate(&cc->model, 3) * (double)cc->model.srtt / (double)SKT_SEC;
+        cc_cubic_init(&cc->cubic, bdp / cc->conf.packet);
+        begin_beside(cc, s);
+    } else {
+        enter(cc, CRUISE);
+    }
+}
+
+static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    if (s->rtt && (!cc->down_rtt || s->rtt < cc->down_rtt))
+        cc->down_rtt = s->rtt;
+    if (!cc->drained && s->inflight <= skt_cc_window(cc)) {
+        cc->drained = true;
+        cc->drained_round = cc->model.round;
+    }
+    if ((cc->drained && cc->model.round - cc->drained_round > 1) || rounds_in(cc) > DOWN_ROUNDS)
+        end_down(cc, s);
+}
+
+static void cruise(struct skt_cc *cc)
+{
+    if (rounds_in(cc) < CRUISE_ROUNDS)
+        return;
+    cc->best = cc_model_rate(&cc->model, CC_RATES);
+    enter(cc, UP);
+}
+
+/* Goes on as long as the rate rises with it; when it rose twice, the path has become another. */
+static void up(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    uint64_t rate = cc_model_rate(&cc->model, 2);
+
+    if (rounds_in(cc) < 2)
+        return;
+    if ((double)rate < 1.1 * (double)cc->best || queue_stands(cc)) {
+        cc->rising = 0;
+        begin_down(cc, false);
+    } else if (++cc->rising < 2) {
+        cc->best = rate;
+        enter(cc, UP);
+    } else {
+        cc->rising = cc->flat = 0;
+        cc->best = rate;
+        cc->window = up_gain * (double)s->inflight;
+        enter(cc, STARTUP);
+    }
+}
+
+static void beside(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    if (cc->full)
+        cc_cubic_grow(&cc->cubic, s->now, cc->model.srtt, (double)s->acked / cc->conf.packet);
+    if (s->now - cc->beside_at > beside_least && rounds_in(cc) > BESIDE_ROUNDS)
+        begin_down(cc, true);
+}
+
+/* A loss while the queue stands. */
+static void congestion(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    struct cc_model *m = &cc->model;
+
+    cc->cut = true;
+    if (cc->state == BESIDE || (cc->state == DOWN && cc->was_beside)) {
+        double least = (double)cc_model_rate(m, 2) * (double)m->rtt_min / (double)SKT_SEC;
+        cc_cubic_cut(&cc->cubic, s->now, least / cc->conf.packet);
+        return;
+    }
+    if (cc->state != STARTUP)
+        cc_model_forget(m, 2);
+    if (cc->state != DOWN)
+        begin_down(cc, false);
+}
+
+/* Without a pace the window is the only brake: what overflows must make it smaller. */
+static void near_round(struct skt_cc *cc)
+{
+    if (lost_share(cc) > .02 && cc->model.past_lost > 2 * (uint64_t)cc->conf.packet)
+        cc->near = cc->near / 10 * 7 > near_least ? cc->near / 10 * 7 : near_least;
+    else if (cc->full && cc->near < near_window)
+        cc->near += cc->near / 64;
+}
+
+void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    bool round = cc_model_take(&cc->model, s, cc->state == BESIDE || cc->was_beside);
+
+    if (round) {
+        cc->cut = false;
+        near_round(cc);
+    }
+    if (s->lost && !cc->cut && queue_stands(cc))
+        congestion(cc, s);
+    switch (cc->state) {
+    case STARTUP: startup(cc, s, round); break;
+    case DOWN: down(cc, s); break;
+    case CRUISE: cruise(cc); break;
+    case UP: up(cc, s); break;
+    case BESIDE: beside(cc, s); break;
+    }
+    if (round)
+        cc->full = false;
+}
+
+void skt_cc_sent(struct skt_cc *cc, skt_time now, uint64_t bytes, uint64_t inflight)
+{
+    (void)now;
+    cc->full |= inflight + bytes + 2 * cc->conf.packet > skt_cc_window(cc);
+}
+
+void skt_cc_timeout(struct skt_cc *cc, skt_time now)
+{
+    cc_model_init(&cc->model, now);
+    cc->window = LEAST * (double)cc->conf.packet;
+    cc->best = 0;
+    cc->flat = cc->rising = cc->crowded = 0;
+    cc->was_beside = false;
+    cc->near = near_least;
+    enter(cc, STARTUP);
+}
+
+/* ---- what it says ---- */
+
+static double wanted(const struct skt_cc *cc)
+{
+    double bdp = cc_model_bdp(&cc->model), extra = (double)cc_model_extra(&cc->model);
+
+    switch (cc->state) {
+    case STARTUP: return cc->window;
+    case DOWN: return down_gain * bdp + extra;
+    case CRUISE: return cruise_room * bdp + extra;
+    case UP: return up_room * bdp + extra;
+    case BESIDE: break;
+    }
+    return cc->cubic.window * cc->conf.packet;
+}
+
+uint64_t skt_cc_window(const struct skt_cc *cc)
+{
+    double window = wanted(cc), least = LEAST * (double)cc->conf.packet;
+
+    if (is_near(cc) && window < (double)cc->near)
+        window = (double)cc->near;
+    return (uint64_t)(window > least ? window : least);
+}
+
+/* A little faster than the window allows, so that the window decides. */
+static double window_pace(const struct skt_cc *cc)
+{
+    skt_time rtt = cc->model.srtt ? cc->model.srtt : cc->conf.rtt;
+
+    return rtt ? 1.25 * wanted(cc) * (double)SKT_SEC / (double)rtt : 0;
+}
+
+static double pace(const struct skt_cc *cc)
+{
+    double rate = (double)cc_model_rate(&cc->model, CC_RATES);
+
+    switch (cc->state) {
+    case STARTUP:
+    case BESIDE: return window_pace(cc);
+    case DOWN: return down_gain * rate;
+    case CRUISE: return rate;
+    case UP: break;
+    }
+    return up_gain * rate;
+}
+
+uint64_t skt_cc_rate(const struct skt_cc *cc)
+{
+    double rate = pace(cc);
+    uint64_t whole = rate < 1 || rate > 1e15 ? UINT64_MAX : (uint64_t)rate;
+
+    if (is_near(cc) && cc->near >= near_window / 2)
+        whole = UINT64_MAX;
+    return cc->conf.rate_max && whole > cc->conf.rate_max ? cc->conf.rate_max : whole;
+}
+
+const char *skt_cc_state(const struct skt_cc *cc)
+{
+    static const char *const names[] = {
+        [STARTUP] = "startup", [DOWN] = "down", [CRUISE] = "cruise", [UP] = "up", [BESIDE] = "beside"
+    };
+
+    return names[cc->state];
+}

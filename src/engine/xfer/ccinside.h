@@ -1,0 +1,47 @@
+#pragma once
+#include "engine/xfer/cc.h"
+
+/* What the parts of cc share: cc.c decides, ccmodel.c knows the path, cccubic.c is the window beside others. */
+
+enum { CC_RATES = 10, CC_RTT_SPANS = 2 };
+
+/* What is known of the path. A round is the time in which all that was in flight at its start was acknowledged. */
+struct cc_model {
+    uint64_t rates[CC_RATES]; /* the highest of each of the last rounds, newest at [0]; bytes a second */
+    uint64_t round_end;       /* the round is over when something sent after so many delivered bytes was acknowledged */
+    uint32_t round;           /* counted */
+    bool round_limited;       /* by what there was to send: says nothing of the path */
+    uint64_t round_acked, round_lost; /* bytes, in this round */
+    uint64_t past_acked, past_lost;   /* in the one before */
+
+    skt_time rtt_min, srtt;          /* 0: not known */
+    skt_time rtt_span[CC_RTT_SPANS]; /* lowest of the last spans; rtt_min is the lowest of them */
+    skt_time rtt_span_began;
+    skt_time stand[2],
+        stand_began; /* lowest of the last two quarters of a round trip: a queue that stands, not jitter */
+
+    skt_time burst_began; /* acknowledgements that come faster than the rate, since then: */
+    uint64_t burst_acked;
+    uint64_t extra[2];    /* the most by which they did, in the last two spans of rounds */
+    uint32_t extra_round; /* when the newer began */
+};
+
+void cc_model_init(struct cc_model *m, skt_time now);
+/* True: a round is over; past_ tells of it, the rest of the one that begins. keep_rtt_min: others fill the queue. */
+bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_rtt_min);
+uint64_t cc_model_rate(const struct cc_model *m, uint32_t rounds); /* highest of the last so many; 0: not known */
+void cc_model_forget(struct cc_model *m, uint32_t rounds);         /* all rates but those of the last rounds */
+uint64_t cc_model_extra(const struct cc_model *m);
+skt_time cc_model_queue(const struct cc_model *m); /* how long the queue stands, in time */
+double cc_model_bdp(const struct cc_model *m);     /* bytes that fill the path but no queue */
+
+/* RFC 9438: what a flow of TCP would do. Windows in packets. */
+struct cc_cubic {
+    double window, max, reno;
+    double k;       /* seconds from the epoch until max is reached again */
+    skt_time epoch; /* 0: not begun */
+};
+
+void cc_cubic_init(struct cc_cubic *c, double window);
+void cc_cubic_grow(struct cc_cubic *c, skt_time now, skt_time rtt, double acked);
+void cc_cubic_cut(struct cc_cubic *c, skt_time now, double least);

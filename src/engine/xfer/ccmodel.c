@@ -1,0 +1,122 @@
+/* ccmodel: what the acknowledgements say of the path: the highest delivery rate of late, the lowest round trip, the queue
+ * that stands, and how much comes acknowledged at once. Start reading at cc_model_take(). */
+#include "engine/xfer/ccinside.h"
+
+#include "base/banned.h"
+
+static const skt_time span = 10 * SKT_SEC;        /* rtt_min is the lowest of one to two of them */
+static const skt_time stand_least = 500 * SKT_US; /* shorter quarters of a round trip would hold no sample */
+enum { EXTRA_ROUNDS = 10 };
+
+void cc_model_init(struct cc_model *m, skt_time now)
+{
+    *m = (struct cc_model){ .rtt_span_began = now, .stand_began = now, .burst_began = now };
+}
+
+static skt_time lower(skt_time a, skt_time b) { return !a || (b && b < a) ? b : a; }
+
+/* keep: others fill the queue, so that what is measured now is not the path's own. */
+static void take_rtt(struct cc_model *m, skt_time now, skt_time rtt, bool keep)
+{
+    skt_time quarter = m->srtt / 4 > stand_least ? m->srtt / 4 : stand_least;
+
+    m->srtt = m->srtt ? m->srtt + (rtt - m->srtt) / 8 : rtt;
+    if (now - m->rtt_span_began > (keep ? 4 : 1) * span) {
+        m->rtt_span[1] = m->rtt_span[0];
+        m->rtt_span[0] = 0;
+        m->rtt_span_began = now;
+    }
+    m->rtt_span[0] = lower(m->rtt_span[0], rtt);
+    m->rtt_min = lower(m->rtt_span[0], m->rtt_span[1]);
+    if (now - m->stand_began > quarter) {
+        m->stand[1] = m->stand[0];
+        m->stand[0] = 0;
+        m->stand_began = now;
+    }
+    m->stand[0] = lower(m->stand[0], rtt);
+}
+
+/* How far acknowledgements run ahead of the rate, so that what they gather on their way does not stop the flow. */
+static void take_extra(struct cc_model *m, const struct skt_cc_sample *s)
+{
+    double due = (double)cc_model_rate(m, CC_RATES) * (double)(s->now - m->burst_began) / (double)SKT_SEC;
+    uint64_t extra;
+
+    if ((double)m->burst_acked <= due) {
+        m->burst_began = s->now;
+        m->burst_acked = 0;
+        due = 0;
+    }
+    m->burst_acked += s->acked;
+    extra = (uint64_t)((double)m->burst_acked - due);
+    if (m->round - m->extra_round > EXTRA_ROUNDS) {
+        m->extra[1] = m->extra[0];
+        m->extra[0] = 0;
+        m->extra_round = m->round;
+    }
+    if (m->extra[0] < extra)
+        m->extra[0] = extra;
+}
+
+static void next_round(struct cc_model *m, const struct skt_cc_sample *s)
+{
+    if (!m->round_limited) {
+        memmove(m->rates + 1, m->rates, sizeof m->rates - sizeof *m->rates);
+        m->rates[0] = 0;
+    }
+    m->round_end = s->delivered;
+    m->round_limited = false;
+    m->past_acked = m->round_acked;
+    m->past_lost = m->round_lost;
+    m->round_acked = m->round_lost = 0;
+    m->round++;
+}
+
+/* True: a round ended with this sample; the sample belongs to the round that begins. */
+bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_rtt_min)
+{
+    bool over = s->acked && s->prior >= m->round_end;
+
+    if (over)
+        next_round(m, s);
+    if (s->rtt > 0)
+        take_rtt(m, s->now, s->rtt, keep_rtt_min);
+    m->round_limited |= s->app_limited;
+    m->round_acked += s->acked;
+    m->round_lost += s->lost;
+    if (s->rate > m->rates[0] && (!s->app_limited || s->rate > cc_model_rate(m, CC_RATES)))
+        m->rates[0] = s->rate;
+    if (s->acked)
+        take_extra(m, s);
+    return over;
+}
+
+uint64_t cc_model_rate(const struct cc_model *m, uint32_t rounds)
+{
+    uint64_t rate = 0;
+
+    for (uint32_t i = 0; i < rounds && i < CC_RATES; i++)
+        rate = m->rates[i] > rate ? m->rates[i] : rate;
+    return rate;
+}
+
+void cc_model_forget(struct cc_model *m, uint32_t rounds)
+{
+    for (uint32_t i = rounds; i < CC_RATES; i++)
+        m->rates[i] = 0;
+}
+
+/* At most as much again as the path holds. */
+uint64_t cc_model_extra(const struct cc_model *m) { return m->extra[0] > m->extra[1] ? m->extra[0] : m->extra[1]; }
+
+skt_time cc_model_queue(const struct cc_model *m)
+{
+    skt_time stands = lower(m->stand[0], m->stand[1]);
+
+    return stands > m->rtt_min ? stands - m->rtt_min : 0;
+}
+
+double cc_model_bdp(const struct cc_model *m)
+{
+    return (double)cc_model_rate(m, CC_RATES) * (double)m->rtt_min / (double)SKT_SEC;
+}
