@@ -15,25 +15,27 @@ enum {
     SKT_ISK = 64 /* the key that CPace gives */
 };
 
-struct skt_aead; /* a key made ready; of one direction and one epoch */
+struct skt_aead; /* a key made ready; of one direction and one epoch, in one thread at a time */
 
 struct skt_crypt {
-    const char *name;                                                    /* of the AEAD: "ipsec-mb avx512", "openssl" */
+    const char *name; /* of the AEAD: "ipsec-mb avx512 vaes", "openssl" */
     struct skt_aead *(*aead_new)(const uint8_t *key, const uint8_t *iv); /* NULL: out of memory */
     void (*aead_free)(struct skt_aead *aead);                            /* wipes; takes NULL */
-    /* packet: head bytes in clear (authenticated), text, SKT_AEAD_TAG bytes; len: all. The nonce is iv XOR number, RFC 9001 5.3. */
-    void (*seal)(struct skt_aead *aead, uint64_t number, uint8_t *packet, size_t len, size_t head); /* in place */
-    /* Puts len - head - SKT_AEAD_TAG bytes to `text`, which must not overlap. False: forged, `text` is garbage. */
+    /* In place. packet: head bytes in clear (authenticated), text, SKT_AEAD_TAG bytes; len: all. The nonce is iv XOR number,
+     * RFC 9001 5.3. */
+    void (*seal)(struct skt_aead *aead, uint64_t number, uint8_t *packet, size_t len, size_t head);
+    /* Puts len - head - SKT_AEAD_TAG bytes to `text`, which must not overlap. False: forged (then `text` is garbage), or
+     * too short. */
     bool (*open)(struct skt_aead *aead, uint64_t number, const uint8_t *packet, size_t len, size_t head, uint8_t *text);
 
     void (*hmac)(const uint8_t *key, size_t len, struct skt_span text, uint8_t *ret_mac); /* HMAC-SHA-256, 32 bytes */
     void (*extract)(struct skt_span salt, struct skt_span secret, uint8_t *ret_prk);      /* HKDF, RFC 5869 */
-    void (*expand)(const uint8_t *prk, const char *label, struct skt_span context, uint8_t *ret,
-        size_t len); /* info: label, 0, context */
+    /* HKDF; info is the label, a zero byte, the context. At most 8160 bytes. */
+    void (*expand)(const uint8_t *prk, const char *label, struct skt_span context, uint8_t *ret, size_t len);
 
-    /* CPace-RISTR255-SHA512, draft-irtf-cfrg-cpace: a share of its own for the password prs, the channel ci and the session
-     * sid; and the key of both shares with what each party said besides (ad). Initiator-responder order: a began.
-     * -EINVAL: their share is no point, or the neutral one. */
+    /* CPACE-RISTR255-SHA512, draft-irtf-cfrg-cpace-21: a share of its own for the password prs, the channel ci and the
+     * session sid; and the key of both shares with what each party said besides (ad). Initiator-responder order: a began.
+     * chance: SKT_CHANCE bytes. -EINVAL: their share is no point, or the neutral one. The caller wipes the scalar. */
     void (*share)(struct skt_span prs, struct skt_span ci, struct skt_span sid, const uint8_t *chance,
         uint8_t *ret_scalar, uint8_t *ret_share);
     int (*isk)(const uint8_t *scalar, const uint8_t *theirs, struct skt_span sid, const uint8_t *ya,

@@ -1,6 +1,7 @@
 /* probe: what this kernel allows this user, tried.  Start at the table at the end. */
 #include "drive/probe.h"
 
+#include "drive/crypt.h"
 #include "drive/plug.h"
 
 #include <arpa/inet.h>
@@ -479,7 +480,7 @@ static void try_bpf(struct skt_probed *p)
 
 static void try_plugs(struct skt_probed *p)
 {
-    static const char *const names[] = { "tls", "dns", "edit", "sandbox" };
+    static const char *const names[] = { "tls", "dns", "edit", "sandbox", "crypt", "qr" };
     char there[100] = "", lacking[100] = "";
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -490,6 +491,14 @@ static void try_plugs(struct skt_probed *p)
     found(p, *lacking ? SKT_PROBED_NO : SKT_PROBED_YES,
         *lacking ? "install the rest of the package (sockit-NAME.so)" : NULL, "%s%s%s", *there ? there + 1 : "none",
         *lacking ? "; not" : "", lacking);
+}
+
+static void try_crypt(struct skt_probed *p)
+{
+    const struct skt_crypt *crypt = skt_crypt();
+
+    found(p, crypt ? SKT_PROBED_YES : SKT_PROBED_NO, crypt ? NULL : "install the rest of the package (sockit-crypt.so)",
+        "%s%s", crypt ? "AES-128-GCM by " : "none", crypt ? crypt->name : "");
 }
 
 static void try_roots(struct skt_probed *p)
@@ -529,7 +538,8 @@ static const struct {
     { "queues", "pacing, and bad networks for tests", SKT_PROBED_USED, try_queues },
     { "landlock", "giving up files after start", SKT_PROBED_USED, try_landlock },
     { "seccomp", "giving up system calls after start", SKT_PROBED_USED, try_seccomp },
-    { "plug-ins", "TLS, names, editing, sandbox", SKT_PROBED_USED, try_plugs },
+    { "plug-ins", "TLS, names, editing, sandbox, transfer", SKT_PROBED_USED, try_plugs },
+    { "cipher", "the packets of a transfer", SKT_PROBED_USED, try_crypt },
     { "roots", "verifying TLS peers", SKT_PROBED_USED, try_roots },
     { "resolver", "names", SKT_PROBED_USED, try_resolver },
     { "io_uring", "another way to wait", SKT_PROBED_EXTRA, try_uring },

@@ -5,8 +5,12 @@
 exits 0 "$SOCKIT" doctor
 says '^ok +ip4 +yes$' out
 says '^[a-z]+ +landlock ' out
-says '^ok +plug-ins +tls dns edit sandbox$' out
+says '^ok +plug-ins +tls dns edit sandbox crypt qr$' out
+says '^ok +cipher +AES-128-GCM by (openssl|ipsec-mb (sse|avx|avx2|avx512( vaes)?))$' out
 says '^(ok +io_uring +yes|absent +io_uring +no: .*)$' out
+
+exits 0 env SOCKIT_CRYPT=openssl "$SOCKIT" doctor
+says '^ok +cipher +AES-128-GCM by openssl$' out
 
 # What is taken away is found lacking, with the way out.
 (

@@ -6,7 +6,9 @@
 static const void *no_plug(const char *name) { return NULL; }
 
 #define skt_plug no_plug
+#include "drive/crypt.c"
 #include "drive/dns.c"
+#include "drive/qr.c"
 #include "drive/tls.c"
 #undef skt_plug
 
@@ -59,5 +61,15 @@ static void without_its_module_only_numbers_resolve(void **state)
     skt_dns_free(dns);
 }
 
+static void without_their_modules_nothing_is_encrypted_or_drawn(void **state)
+{
+    struct skt_room nowhere = { 0 };
+
+    assert_null(skt_crypt());
+    assert_int_equal(skt_qr("text", &nowhere), -ENOSYS);
+    assert_false(nowhere.bad);
+}
+
 RUN(T(a_module_is_found_by_its_name_and_once), T(what_is_no_module_is_not_found),
-    T(without_its_module_tls_says_what_is_missing), T(without_its_module_only_numbers_resolve))
+    T(without_its_module_tls_says_what_is_missing), T(without_its_module_only_numbers_resolve),
+    T(without_their_modules_nothing_is_encrypted_or_drawn))
