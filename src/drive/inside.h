@@ -18,6 +18,7 @@ enum {
     BLOCK = 4 * READ_MAX,   /* counted blocks that reads and engines fill */
     CIPHER_MAX = 32 * 1024, /* of one read with TLS: what a session takes at once */
     OFFERS_A_TURN = 16,
+    ALSO_MAX = 64,            /* links that one SHARE of an engine goes to besides its first */
     UNREAD_MAX = 64 * 1024,   /* of what an engine leaves unread; then the link is not read any more */
     FLUSH_NOW = 16 * 1024,    /* queued on one link by an engine: write now, while it is in the cache */
     CIPHER_AHEAD = 64 * 1024, /* TLS: cipher text made before it is written */

@@ -69,6 +69,26 @@ static void out_bytes(struct skt_rt *rt, struct link *l, struct skt_out *out)
         stream_flush(rt, l); /* now, while it is in the cache */
 }
 
+/* The link meant, if it is this engine's and still takes outputs; else counted. */
+static struct link *out_link(struct skt_rt *rt, int engine, skt_link id)
+{
+    struct link *l = link_of(rt, id);
+
+    if (l && l->engine == engine && !l->closing && l->what != LINGERING && l->what != RESERVED)
+        return l;
+    rt->stats.stale++;
+    return NULL;
+}
+
+static void out_share(struct skt_rt *rt, int engine, struct skt_out *out)
+{
+    for (uint32_t i = 0; i < out->also_n; i++) {
+        struct link *l = out_link(rt, engine, out->also[i]);
+        if (l)
+            out_bytes(rt, l, out);
+    }
+}
+
 static void out_open(struct skt_rt *rt, int engine, struct skt_out *out)
 {
     struct link *l = link_claim(rt, out->link);
@@ -102,14 +122,17 @@ static void out_do(struct skt_rt *rt, int engine, struct skt_out *out)
         out_open(rt, engine, out);
         return;
     }
-    l = link_of(rt, out->link);
-    if (!l || l->engine != engine || l->closing || l->what == LINGERING || l->what == RESERVED) {
-        rt->stats.stale++;
+    l = out_link(rt, engine, out->link);
+    if (out->kind == SKT_SHARE) {
+        if (l)
+            out_bytes(rt, l, out);
+        out_share(rt, engine, out);
         return;
     }
+    if (!l)
+        return;
     switch (out->kind) {
-    case SKT_DATA:
-    case SKT_SHARE: out_bytes(rt, l, out); break;
+    case SKT_DATA: out_bytes(rt, l, out); break;
     case SKT_MOVE:
         from = link_of(rt, out->from);
         r = from && from->engine == engine ? move_start(rt, from, l, out->len) : -ESTALE;
@@ -121,6 +144,7 @@ static void out_do(struct skt_rt *rt, int engine, struct skt_out *out)
         link_dirty(rt, l);
         break;
     case SKT_CLOSE: stream_close(rt, l, out->why); break;
+    case SKT_SHARE:
     case SKT_OPEN:
     case SKT_FULL:
     case SKT_ROOM: assert(!"an engine cannot say that");
@@ -132,6 +156,7 @@ static void out_do(struct skt_rt *rt, int engine, struct skt_out *out)
 static void pump(struct skt_rt *rt, int engine)
 {
     const struct skt_engine *e = &rt->engines[engine].engine;
+    __attribute__((uninitialized)) skt_link also[ALSO_MAX];
 
     rt->engines[engine].active = true;
     if (rt->engines[engine].pumping)
@@ -146,6 +171,9 @@ static void pump(struct skt_rt *rt, int engine)
         out.share = (struct skt_span){ 0 };
         out.peer = (struct skt_addr){ 0 };
         out.why = 0;
+        out.also = also;
+        out.also_n = 0;
+        out.also_max = ALSO_MAX;
         out.link = link_reserve(rt);
         if (block_room(rt, &rt->out, SKT_ROOM_MIN, &out.data)) {
             rt->again = rt->engines[engine].stalled = true; /* no memory: try in the next turn */

@@ -14,6 +14,7 @@
 #define CLOSE_TIME (30 * SKT_SEC) /* for what is queued behind a close */
 #define LATE       (50 * SKT_US)  /* drivers come late to a wake */
 enum {
+    ALSO_MAX = 16,         /* links besides the first that one SHARE is taken for */
     OUTPUTS_MAX = 1 << 20, /* of one engine without a pause: more is a loop without end */
     DATAGRAM_MAX = 65507,
     TRAINS_MAX = 1024, /* that wait for a full socket; more are lost, as on any network */
@@ -258,6 +259,20 @@ static void out_do(struct sim *sim, struct host *h, int host, struct skt_out *ou
     }
 }
 
+/* A SHARE may be for several; each gets it as if it stood alone. */
+static void out_all(struct sim *sim, struct host *h, int host, struct skt_out *out, const uint8_t *end)
+{
+    uint32_t n = out->also_n;
+
+    if (n > ALSO_MAX || (n && out->kind != SKT_SHARE))
+        sim_broken(sim, h, "rule: a SHARE goes to %u more links at most, but kind %d to %u", ALSO_MAX, out->kind, n);
+    out_do(sim, h, host, out, end);
+    for (uint32_t i = 0; i < n; i++) {
+        out->link = out->also[i];
+        out_do(sim, h, host, out, end);
+    }
+}
+
 /* One WAKE event a host is meant at any time; an older one that is still in the queue is known by its number. */
 static void plan_wake(struct sim *sim, struct host *h, int host)
 {
@@ -277,6 +292,7 @@ void sim_pump(struct sim *sim, int host)
 {
     struct host *h = sim->hosts[host];
     uint8_t *end = sim->room + SKT_ROOM_MIN;
+    skt_link also[ALSO_MAX];
     uint32_t n = 0;
 
     sim_work(sim, host);
@@ -284,9 +300,12 @@ void sim_pump(struct sim *sim, int host)
         return;
     h->pumping = true;
     for (;; n++) {
-        struct skt_out out = {
-            .kind = SKT_DATA, .data = { .p = sim->room, .end = end }, .len = 0xdead, .from = 0xdead
-        };
+        struct skt_out out = { .kind = SKT_DATA,
+            .data = { .p = sim->room, .end = end },
+            .len = 0xdead,
+            .from = 0xdead,
+            .also = also,
+            .also_max = ALSO_MAX };
         if (!h->fresh)
             h->fresh = sim_link_new(sim, host, RESERVED);
         sim->stats.no_link += !h->fresh;
@@ -295,7 +314,7 @@ void sim_pump(struct sim *sim, int host)
             break;
         if (n == OUTPUTS_MAX)
             sim_broken(sim, h, "rule: send says false in the end, but it did not in %u calls", n);
-        out_do(sim, h, host, &out, end);
+        out_all(sim, h, host, &out, end);
     }
     h->active |= n > 0;
     h->pumping = false;

@@ -154,6 +154,19 @@ static void lend(struct skt_outbox *ob, struct skt_buf *buf)
     }
 }
 
+/* A fan-out: those behind it that get the same bytes go with it, as many as the driver takes at once. */
+static void gather(struct skt_outbox *ob, const struct skt_delivery first, struct skt_out *out)
+{
+    while (out->also_n < out->also_max && ob->head < ob->tail) {
+        const struct skt_delivery *d = &ob->queue[ob->head];
+        if (d->buf != first.buf || d->at != first.at || d->len != first.len)
+            break;
+        out->also[out->also_n++] = d->link;
+        d->buf->refs--; /* the one that is lent will do */
+        ob->head++;
+    }
+}
+
 bool skt_outbox_send(struct skt_outbox *ob, struct skt_out *out)
 {
     const struct skt_delivery *d;
@@ -170,6 +183,7 @@ bool skt_outbox_send(struct skt_outbox *ob, struct skt_out *out)
     if (out->kind == SKT_SHARE) {
         out->share = (struct skt_span){ .p = d->buf->data + d->at, .end = d->buf->data + d->at + d->len };
         out->buf = d->buf;
+        gather(ob, *d, out);
     } else {
         show(d, out);
     }

@@ -18,7 +18,7 @@ static struct skt_slice put(struct skt_outbox *ob, const char *text) { return sk
 static void deliveries_come_out_in_order(void **state)
 {
     struct skt_outbox ob = small();
-    struct skt_out out;
+    struct skt_out out = { 0 };
     struct skt_slice s = put(&ob, "hello");
 
     assert_true(skt_outbox_to(&ob, 7, s) && skt_outbox_to(&ob, 8, s));
@@ -30,6 +30,26 @@ static void deliveries_come_out_in_order(void **state)
     assert_true(skt_outbox_send(&ob, &out) && out.link == 7 && out.kind == SKT_EOF);
     assert_true(skt_outbox_send(&ob, &out) && out.link == 8 && out.kind == SKT_CLOSE && out.why == -5);
     assert_false(skt_outbox_send(&ob, &out));
+    skt_outbox_done(&ob);
+}
+
+static void a_fan_out_comes_out_at_once_as_far_as_the_driver_takes_it(void **state)
+{
+    struct skt_outbox ob = small();
+    skt_link also[2];
+    struct skt_out out = { .also = also, .also_max = 2 };
+    struct skt_slice s = put(&ob, "to all");
+
+    for (skt_link link = 1; link <= 4; link++)
+        assert_true(skt_outbox_to(&ob, link, s));
+    assert_true(skt_outbox_to(&ob, 4, put(&ob, "to one")));
+    assert_int_equal(s.buf->refs, 6);
+    assert_true(skt_outbox_send(&ob, &out) && out.link == 1 && out.also_n == 2 && also[0] == 2 && also[1] == 3);
+    out.also_n = 0;
+    assert_true(skt_outbox_send(&ob, &out) && out.link == 4 && !out.also_n && skt_span_is(out.share, "to all"));
+    assert_true(skt_outbox_send(&ob, &out) && out.link == 4 && !out.also_n && skt_span_is(out.share, "to one"));
+    assert_false(skt_outbox_send(&ob, &out));
+    assert_int_equal(s.buf->refs, 1);
     skt_outbox_done(&ob);
 }
 
@@ -49,7 +69,7 @@ static void a_block_is_used_again_when_all_of_it_left(void **state)
 {
     struct skt_outbox ob = small();
     struct skt_slice a = put(&ob, "one"), b;
-    struct skt_out out;
+    struct skt_out out = { 0 };
 
     assert_true(skt_outbox_to(&ob, 1, a));
     assert_true(skt_outbox_send(&ob, &out));
@@ -66,7 +86,7 @@ static void a_block_is_used_again_when_all_of_it_left(void **state)
 static void what_the_driver_keeps_stays_as_it_was(void **state)
 {
     struct skt_outbox ob = small();
-    struct skt_out out;
+    struct skt_out out = { 0 };
     struct skt_buf *kept;
     struct skt_span share;
 
@@ -86,7 +106,7 @@ static void bytes_of_others_are_passed_on_uncopied(void **state)
 {
     struct skt_outbox ob = small();
     struct skt_buf *buf = skt_buf_new(10);
-    struct skt_out out;
+    struct skt_out out = { 0 };
 
     memcpy(buf->data, "0123456789", 10);
     assert_true(skt_outbox_to(&ob, 1, skt_slice_of(buf, skt_span_of(buf->data + 2, 3))));
@@ -99,7 +119,7 @@ static void bytes_of_others_are_passed_on_uncopied(void **state)
 static void it_says_when_it_is_full_and_never_goes_over_its_cap(void **state)
 {
     struct skt_outbox ob = small();
-    struct skt_out out;
+    struct skt_out out = { 0 };
     struct skt_slice s = put(&ob, "x");
     uint32_t n = 0;
 
@@ -119,7 +139,7 @@ static void it_says_when_it_is_full_and_never_goes_over_its_cap(void **state)
 static void order_holds_however_it_is_filled_and_drained(void **state)
 {
     struct skt_outbox ob;
-    struct skt_out out;
+    struct skt_out out = { 0 };
     uint32_t in = 0, left = 0, chance = 1;
 
     skt_outbox_init(&ob, 100, 1000);
@@ -153,7 +173,7 @@ static void a_room_that_was_overrun_delivers_nothing(void **state)
 static void the_memory_of_a_burst_is_given_back_but_for_a_first_share(void **state)
 {
     struct skt_outbox ob;
-    struct skt_out out;
+    struct skt_out out = { 0 };
     struct skt_slice s;
     uint32_t first;
 
@@ -171,8 +191,8 @@ static void the_memory_of_a_burst_is_given_back_but_for_a_first_share(void **sta
     skt_outbox_done(&ob);
 }
 
-RUN(T(deliveries_come_out_in_order), T(texts_that_follow_each_other_touch),
-    T(a_block_is_used_again_when_all_of_it_left), T(what_the_driver_keeps_stays_as_it_was),
-    T(bytes_of_others_are_passed_on_uncopied), T(it_says_when_it_is_full_and_never_goes_over_its_cap),
-    T(order_holds_however_it_is_filled_and_drained), T(a_room_that_was_overrun_delivers_nothing),
-    T(the_memory_of_a_burst_is_given_back_but_for_a_first_share))
+RUN(T(deliveries_come_out_in_order), T(a_fan_out_comes_out_at_once_as_far_as_the_driver_takes_it),
+    T(texts_that_follow_each_other_touch), T(a_block_is_used_again_when_all_of_it_left),
+    T(what_the_driver_keeps_stays_as_it_was), T(bytes_of_others_are_passed_on_uncopied),
+    T(it_says_when_it_is_full_and_never_goes_over_its_cap), T(order_holds_however_it_is_filled_and_drained),
+    T(a_room_that_was_overrun_delivers_nothing), T(the_memory_of_a_burst_is_given_back_but_for_a_first_share))

@@ -504,20 +504,24 @@ static void many_small_writes_become_few(void **state)
 
 static void shared_bytes_go_out_and_are_let_go_of(void **state)
 {
-    skt_link ls, link[3];
+    skt_link ls, link[3], also[3];
     int fd[3];
     struct skt_buf *buf = skt_buf_new(100000);
 
     begin(NULL);
     ls = listen_at("0", NULL);
     memcpy(buf->data, pattern(), buf->size);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         link[i] = came(ls, &fd[i]);
-        ask(h, (struct skt_out){ .link = link[i],
-                   .kind = SKT_SHARE,
-                   .buf = skt_buf_ref(buf),
-                   .share = skt_span_of(buf->data, buf->size) });
-    }
+    also[0] = link[1];
+    also[1] = ls + (1 << SKT_LINK_BITS); /* stale: the others get it all the same */
+    also[2] = link[2];
+    ask(h, (struct skt_out){ .link = link[0],
+               .kind = SKT_SHARE,
+               .buf = skt_buf_ref(buf),
+               .share = skt_span_of(buf->data, buf->size),
+               .also = also,
+               .also_n = 3 });
     for (int i = 0; i < 3; i++) {
         struct tape t = { 0 };
         UNTIL(pulled(fd[i], &t, buf->size));
@@ -525,6 +529,7 @@ static void shared_bytes_go_out_and_are_let_go_of(void **state)
         tape_free(&t);
         close(fd[i]);
     }
+    assert_int_equal(stats().stale, 1);
     assert_int_equal(buf->refs, 1);
     skt_buf_put(buf);
     end();
