@@ -372,6 +372,9 @@ static int set_slot(struct words *w, struct skt_netem *n, struct skt_path_conf *
             return r;
         if (c->slot.dist != SKT_UNIFORM)
             return 0;
+        if (c->slot.delay + c->slot.jitter > time_max) /* it would be written as MIN MAX */
+            return refuse_word(
+                w, -ERANGE, "slot", w->word[w->next - 1], "and the time before it are above 1h together");
         c->slot.min = c->slot.delay > c->slot.jitter ? c->slot.delay - c->slot.jitter : 0;
         c->slot.max = c->slot.delay + c->slot.jitter;
         c->slot.delay = c->slot.jitter = 0;
