@@ -59,7 +59,7 @@ void skt_gate_reject(struct skt_room *room, const struct skt_xfer_packet *init, 
 {
     static const uint8_t known[] = { SKT_XFER_VERSION >> 8, SKT_XFER_VERSION & 0xff };
     struct skt_xfer_packet answer = { .type = SKT_XFER_REJECT,
-        .version = SKT_XFER_VERSION,
+        .version = init->version, /* or who asked could not read it */
         .conn = init->conn,
         .code = (uint8_t)code,
         .session = init->session };
