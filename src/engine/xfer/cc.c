@@ -16,6 +16,7 @@
 enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
 enum { CRUISE_ROUNDS = 6, DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2 };
 static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */
+static const double startup_pace = 2, beside_pace = 1.25; /* so much faster than the window allows: it decides */
 static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
 static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
 static const uint64_t near_window = 8 << 20, near_least = 64 << 10;
@@ -33,7 +34,7 @@ struct skt_cc {
     uint32_t flat;   /* STARTUP: rounds in which it was not */
     uint32_t rising; /* UP: how often in a row the rate rose */
     bool full;       /* the window or the pace was the limit in this round, not the application */
-    bool cut;        /* already in this round */
+    uint64_t cut_at; /* delivered at the last cut: what was sent before it must not cut again */
     bool was_beside; /* DOWN: this is where it goes back to */
     bool drained;    /* DOWN: in flight is what was wanted, since round: */
     uint32_t drained_round;
@@ -101,8 +102,23 @@ static void begin_down(struct skt_cc *cc, bool was_beside)
 {
     enter(cc, DOWN);
     cc->was_beside = was_beside;
-    cc->drained = false;
+    cc->drained = 0;
     cc->down_rtt = 0;
+}
+
+static void begin_up(struct skt_cc *cc)
+{
+    cc->best = cc_model_rate(&cc->model, CC_RATES);
+    enter(cc, UP);
+}
+
+/* The rate rose with each probe: the path has become another. */
+static void again(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    cc->rising = cc->flat = 0;
+    cc->best = 0;
+    cc->window = up_gain * (double)s->inflight;
+    enter(cc, STARTUP);
 }
 
 static void begin_beside(struct skt_cc *cc, const struct skt_cc_sample *s)
@@ -121,14 +137,18 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
         cc->flat = (double)rate < 1.25 * (double)cc->best ? cc->flat + 1 : 0;
         cc->best = rate > cc->best ? rate : cc->best;
     }
-    if (cc->flat >= PLATEAU || queue_stands(cc) || (round && lost_share(cc) > noise_most))
+    if (cc->flat >= PLATEAU || cc_model_late(&cc->model) > margin(cc) || (round && lost_share(cc) > noise_most)) {
+        cc_model_calm(&cc->model);
+        cc->cut_at = s->delivered;
         begin_down(cc, false);
+    }
 }
 
 /* Alone, or do others fill the queue that we have left? */
 static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     bool crowded = cc->down_rtt - cc->model.rtt_min > margin(cc);
+    uint64_t rate = cc_model_rate(&cc->model, 4);
 
     cc->crowded = crowded ? cc->crowded + 1 : 0;
     if (crowded && cc->was_beside) {
@@ -137,8 +157,13 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
         double bdp = (double)cc_model_rate(&cc->model, 3) * (double)cc->model.srtt / (double)SKT_SEC;
         cc_cubic_init(&cc->cubic, bdp / cc->conf.packet);
         begin_beside(cc, s);
-    } else {
+    } else if (crowded || cc->was_beside || (double)rate < 1.1 * (double)cc->best) {
+        cc->rising = 0;
         enter(cc, CRUISE);
+    } else if (++cc->rising < 2) {
+        begin_up(cc);
+    } else {
+        again(cc, s);
     }
 }
 
@@ -146,41 +171,23 @@ static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     if (s->rtt && (!cc->down_rtt || s->rtt < cc->down_rtt))
         cc->down_rtt = s->rtt;
-    if (!cc->drained && s->inflight <= skt_cc_window(cc)) {
-        cc->drained = true;
-        cc->drained_round = cc->model.round;
-    }
-    if ((cc->drained && cc->model.round - cc->drained_round > 1) || rounds_in(cc) > DOWN_ROUNDS)
+    if (!cc->drained && s->inflight <= skt_cc_window(cc))
+        cc->drained = s->delivered;
+    else if ((cc->drained && s->prior >= cc->drained) || rounds_in(cc) > DOWN_ROUNDS)
         end_down(cc, s);
 }
 
 static void cruise(struct skt_cc *cc)
 {
-    if (rounds_in(cc) < CRUISE_ROUNDS)
-        return;
-    cc->best = cc_model_rate(&cc->model, CC_RATES);
-    enter(cc, UP);
+    if (rounds_in(cc) >= CRUISE_ROUNDS)
+        begin_up(cc);
 }
 
-/* Goes on as long as the rate rises with it; when it rose twice, the path has become another. */
-static void up(struct skt_cc *cc, const struct skt_cc_sample *s)
+/* What came of it is known a round later: end_down. */
+static void up(struct skt_cc *cc)
 {
-    uint64_t rate = cc_model_rate(&cc->model, 2);
-
-    if (rounds_in(cc) < 2)
-        return;
-    if ((double)rate < 1.1 * (double)cc->best || queue_stands(cc)) {
-        cc->rising = 0;
+    if (rounds_in(cc) >= 1 || queue_stands(cc))
         begin_down(cc, false);
-    } else if (++cc->rising < 2) {
-        cc->best = rate;
-        enter(cc, UP);
-    } else {
-        cc->rising = cc->flat = 0;
-        cc->best = rate;
-        cc->window = up_gain * (double)s->inflight;
-        enter(cc, STARTUP);
-    }
 }
 
 static void beside(struct skt_cc *cc, const struct skt_cc_sample *s)
@@ -196,7 +203,7 @@ static void congestion(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     struct cc_model *m = &cc->model;
 
-    cc->cut = true;
+    cc->cut_at = s->delivered;
     if (cc->state == BESIDE || (cc->state == DOWN && cc->was_beside)) {
         double least = (double)cc_model_rate(m, 2) * (double)m->rtt_min / (double)SKT_SEC;
         cc_cubic_cut(&cc->cubic, s->now, least / cc->conf.packet);
@@ -221,17 +228,15 @@ void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     bool round = cc_model_take(&cc->model, s, cc->state == BESIDE || cc->was_beside);
 
-    if (round) {
-        cc->cut = false;
+    if (round)
         near_round(cc);
-    }
-    if (s->lost && !cc->cut && queue_stands(cc))
+    if (s->lost && cc->model.prior >= cc->cut_at && queue_stands(cc))
         congestion(cc, s);
     switch (cc->state) {
     case STARTUP: startup(cc, s, round); break;
     case DOWN: down(cc, s); break;
     case CRUISE: cruise(cc); break;
-    case UP: up(cc, s); break;
+    case UP: up(cc); break;
     case BESIDE: beside(cc, s); break;
     }
     if (round)
@@ -280,12 +285,12 @@ uint64_t skt_cc_window(const struct skt_cc *cc)
     return (uint64_t)(window > least ? window : least);
 }
 
-/* A little faster than the window allows, so that the window decides. */
+/* The window in a round trip. */
 static double window_pace(const struct skt_cc *cc)
 {
     skt_time rtt = cc->model.srtt ? cc->model.srtt : cc->conf.rtt;
 
-    return rtt ? 1.25 * wanted(cc) * (double)SKT_SEC / (double)rtt : 0;
+    return rtt ? wanted(cc) * (double)SKT_SEC / (double)rtt : 0;
 }
 
 static double pace(const struct skt_cc *cc)
@@ -293,8 +298,8 @@ static double pace(const struct skt_cc *cc)
     double rate = (double)cc_model_rate(&cc->model, CC_RATES);
 
     switch (cc->state) {
-    case STARTUP:
-    case BESIDE: return window_pace(cc);
+    case STARTUP: return startup_pace * window_pace(cc);
+    case BESIDE: return beside_pace * window_pace(cc);
     case DOWN: return down_gain * rate;
     case CRUISE: return rate;
     case UP: break;

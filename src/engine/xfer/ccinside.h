@@ -3,17 +3,19 @@
 
 /* What the parts of cc share: cc.c decides, ccmodel.c knows the path, cccubic.c is the window beside others. */
 
-enum { CC_RATES = 10, CC_RTT_SPANS = 2 };
+enum { CC_RATES = 10, CC_RTT_SPANS = 2, CC_RTTS = 3 };
 
 /* What is known of the path. A round is the time in which all that was in flight at its start was acknowledged. */
 struct cc_model {
     uint64_t rates[CC_RATES]; /* the highest of each of the last rounds, newest at [0]; bytes a second */
     uint64_t round_end;       /* the round is over when something sent after so many delivered bytes was acknowledged */
+    uint64_t prior;           /* of the last sample */
     uint32_t round;           /* counted */
     bool round_limited;       /* by what there was to send: says nothing of the path */
     uint64_t round_acked, round_lost; /* bytes, in this round */
     uint64_t past_acked, past_lost;   /* in the one before */
 
+    skt_time rtts[CC_RTTS];          /* the last ones */
     skt_time rtt_min, srtt;          /* 0: not known */
     skt_time rtt_span[CC_RTT_SPANS]; /* lowest of the last spans; rtt_min is the lowest of them */
     skt_time rtt_span_began;
@@ -31,7 +33,9 @@ void cc_model_init(struct cc_model *m, skt_time now);
 bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_rtt_min);
 uint64_t cc_model_rate(const struct cc_model *m, uint32_t rounds); /* highest of the last so many; 0: not known */
 void cc_model_forget(struct cc_model *m, uint32_t rounds);         /* all rates but those of the last rounds */
+void cc_model_calm(struct cc_model *m); /* what was gathered while the rate rose was no burst */
 uint64_t cc_model_extra(const struct cc_model *m);
+skt_time cc_model_late(const struct cc_model *m);  /* how long the last few packets waited at least */
 skt_time cc_model_queue(const struct cc_model *m); /* how long the queue stands, in time */
 double cc_model_bdp(const struct cc_model *m);     /* bytes that fill the path but no queue */
 

@@ -20,6 +20,8 @@ static void take_rtt(struct cc_model *m, skt_time now, skt_time rtt, bool keep)
 {
     skt_time quarter = m->srtt / 4 > stand_least ? m->srtt / 4 : stand_least;
 
+    memmove(m->rtts + 1, m->rtts, sizeof m->rtts - sizeof *m->rtts);
+    m->rtts[0] = rtt;
     m->srtt = m->srtt ? m->srtt + (rtt - m->srtt) / 8 : rtt;
     if (now - m->rtt_span_began > (keep ? 4 : 1) * span) {
         m->rtt_span[1] = m->rtt_span[0];
@@ -86,8 +88,10 @@ bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_
     m->round_lost += s->lost;
     if (s->rate > m->rates[0] && (!s->app_limited || s->rate > cc_model_rate(m, CC_RATES)))
         m->rates[0] = s->rate;
-    if (s->acked)
+    if (s->acked) {
+        m->prior = s->prior;
         take_extra(m, s);
+    }
     return over;
 }
 
@@ -106,8 +110,19 @@ void cc_model_forget(struct cc_model *m, uint32_t rounds)
         m->rates[i] = 0;
 }
 
+void cc_model_calm(struct cc_model *m) { m->extra[0] = m->extra[1] = m->burst_acked = 0; }
+
 /* At most as much again as the path holds. */
 uint64_t cc_model_extra(const struct cc_model *m) { return m->extra[0] > m->extra[1] ? m->extra[0] : m->extra[1]; }
+
+skt_time cc_model_late(const struct cc_model *m)
+{
+    skt_time least = m->rtts[0];
+
+    for (uint32_t i = 1; i < CC_RTTS; i++)
+        least = m->rtts[i] < least ? m->rtts[i] : least;
+    return least > m->rtt_min ? least - m->rtt_min : 0;
+}
 
 skt_time cc_model_queue(const struct cc_model *m)
 {
