@@ -65,18 +65,17 @@ static bool open(struct skt_aead *aead, uint64_t number, const uint8_t *packet, 
     return same_tag(tag, packet + len - SKT_AEAD_TAG);
 }
 
-/* How the manager was built for this CPU; NULL: it would emulate AES, and OpenSSL is better at that. */
+/* How the manager was built for this CPU; NULL: it would emulate AES, and OpenSSL is better at that. By the order of the
+ * names: the ways below SSE and between SSE and AVX2 have none in the library's later versions. */
 static const char *name_of(const IMB_MGR *mgr)
 {
-    bool wide = (mgr->features & IMB_CPUFLAGS_AVX512_T2) == IMB_CPUFLAGS_AVX512_T2;
-
-    switch (mgr->used_arch) {
-    case IMB_ARCH_SSE: return "ipsec-mb sse";
-    case IMB_ARCH_AVX: return "ipsec-mb avx";
-    case IMB_ARCH_AVX2: return "ipsec-mb avx2";
-    case IMB_ARCH_AVX512: return wide ? "ipsec-mb avx512 vaes" : "ipsec-mb avx512";
-    default: return NULL;
-    }
+    if (mgr->used_arch < IMB_ARCH_SSE)
+        return NULL;
+    if (mgr->used_arch < IMB_ARCH_AVX2)
+        return mgr->used_arch == IMB_ARCH_SSE ? "ipsec-mb sse" : "ipsec-mb avx";
+    if (mgr->used_arch < IMB_ARCH_AVX512)
+        return "ipsec-mb avx2";
+    return mgr->features & IMB_FEATURE_VAES ? "ipsec-mb avx512 vaes" : "ipsec-mb avx512";
 }
 
 /* The functions for this CPU, if it has AES and carry-less multiplication and the library's own test passes. */
