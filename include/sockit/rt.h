@@ -26,6 +26,8 @@ struct skt_listen_conf {
     struct skt_tls *tls; /* borrowed; NULL: plain */
     const struct skt_acl *acl;
     skt_time idle; /* close a link silent in both directions for that long, -ETIMEDOUT; 0: never */
+    bool
+        pmtu; /* datagrams are never fragmented: what the path does not carry is lost (RFC 8899 searches for its MTU) */
 };
 
 struct skt_open_conf {
@@ -33,6 +35,7 @@ struct skt_open_conf {
     skt_time idle;       /* as above */
     struct skt_tls *tls; /* borrowed; NULL: plain */
     const char *source;  /* local "host", ":port" or "host:port"; NULL: any */
+    bool pmtu;           /* as above */
 };
 
 struct skt_rt_stats {

@@ -209,10 +209,12 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
 }
 
 /* Datagrams have no listener's state but, of a Unix socket, its file. */
-static int dgram_listener(struct skt_rt *rt, struct link *l, const struct skt_endpoint *e)
+static int dgram_listener(struct skt_rt *rt, struct link *l, const struct skt_endpoint *e, bool pmtu)
 {
     int r = dgram_start(rt, l);
 
+    if (pmtu)
+        sock_pmtu(l->fd);
     if (r || e->scheme != SKT_UNIXGRAM || e->path[0] == '@')
         return r;
     l->x->listener = calloc(1, sizeof *l->x->listener);
@@ -248,7 +250,8 @@ int skt_rt_listen(
     if (!r && conf)
         l->idle_ms = link_idle(conf->idle);
     if (!r)
-        r = type == SOCK_DGRAM ? dgram_listener(rt, l, &e) : stream_listener(rt, l, where, conf, &e);
+        r = type == SOCK_DGRAM ? dgram_listener(rt, l, &e, conf && conf->pmtu)
+                               : stream_listener(rt, l, where, conf, &e);
     if (r) {
         l->known = false; /* the caller is told here */
         link_gone(rt, l, r);

@@ -113,6 +113,12 @@ static void set(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof value); /* a socket without it works, only less well */
 }
 
+void sock_pmtu(int fd)
+{
+    set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
 /* On a listener they are inherited by what it accepts: no system call a connection. */
 void sock_stream_options(int fd)
 {

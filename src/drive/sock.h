@@ -17,4 +17,5 @@ struct skt_addr sock_local(int fd);
 bool sock_is_here(const struct skt_addr *local, const struct skt_addr *peer); /* both ends are on this host */
 
 void sock_stream_options(int fd); /* no delay, keepalive, user time-out; a listener's are inherited */
-void sock_fast_cc(int fd);        /* congestion control that does not pace, for peers on this host */
+void sock_pmtu(int fd);    /* datagrams are not fragmented, and the kernel's own idea of the path's MTU is not asked */
+void sock_fast_cc(int fd); /* congestion control that does not pace, for peers on this host */
