@@ -1,5 +1,6 @@
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 /* sandbox: after start a program gives up what it does not need: no_new_privs, empty capability sets, Landlock for
  * files, an allow-list of system calls that kills. Irrevocable, for this thread and those it starts later. The plug-in
@@ -13,6 +14,11 @@ struct skt_sandbox_conf {
     const char *read[SKT_SANDBOX_FILES];   /* directories or files that may still be read; NULL: skipped, as in all */
     const char *write[SKT_SANDBOX_FILES];  /* the same, to be read, written, and files made in them */
     const char *remove[SKT_SANDBOX_FILES]; /* files that may be removed, as may their neighbours: Unix sockets */
+    /* Files and directories with all that is below them, n_trees: read, also those that only root may; trees_written: made,
+     * written, linked, renamed and removed as well. */
+    const char *const *trees;
+    uint32_t n_trees;
+    bool trees_written;
 };
 
 enum skt_sandbox_part { /* bits, of what skt_sandbox_parts gives */

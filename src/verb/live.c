@@ -288,6 +288,9 @@ int live_shut_in(struct live *live, const struct live_need *need)
     if (live->tls_files)
         allow_tls(live, &conf);
     allow_dir(live, &conf, need->file);
+    conf.trees = need->trees.at;
+    conf.n_trees = need->trees.n;
+    conf.trees_written = need->trees_written;
     r = skt_sandbox(&conf);
     if (r == -ENOSYS) {
         skt_cli_debug(live->cli, 1, "no sandbox: the module is not installed");

@@ -66,6 +66,8 @@ struct live_need {
     const char *peer;       /* where we will connect to: a name to resolve, a command to run; NULL: nowhere */
     const char *source;     /* and from where; NULL: anywhere */
     const char *file;       /* read again later; NULL: none */
+    struct skt_strs trees;  /* files and directories that are sent, or (trees_written) a directory that receives */
+    bool trees_written;
 };
 /* All that is to be opened is open, threads are not started: now give up everything else. SOCKIT_SANDBOX=off: nothing,
  * for tools that look into a process. 0 or an exit code, said already. */

@@ -4,6 +4,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
@@ -24,20 +25,23 @@
 /* ---- capabilities ---- */
 
 /* The bounding set first, as dropping it needs a capability; who has none keeps it, and cannot use it: no_new_privs. */
-static int drop_caps(bool low_ports)
+static int drop_caps(const struct skt_sandbox_conf *conf)
 {
-    bool keep;
+    bool low_ports, read_all;
 
     if (capng_get_caps_process())
         return -EPERM;
-    keep = low_ports && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    low_ports = conf->low_ports && capng_have_capability(CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    read_all = conf->n_trees && !conf->trees_written && capng_have_capability(CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
     if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP)) {
         capng_clear(CAPNG_SELECT_BOUNDS);
         (void)capng_apply(CAPNG_SELECT_BOUNDS);
     }
     capng_clear(CAPNG_SELECT_BOTH);
-    if (keep)
+    if (low_ports)
         (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_BIND_SERVICE);
+    if (read_all)
+        (void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
     if (capng_apply(CAPNG_SELECT_CAPS))
         return -EPERM;
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* is a part of the permitted ones: empty anyway */
@@ -53,8 +57,11 @@ enum {
     LL_WRITE_FILE = 1 << 1,
     LL_READ_FILE = 1 << 2,
     LL_READ_DIR = 1 << 3,
+    LL_REMOVE_DIR = 1 << 4,
     LL_REMOVE_FILE = 1 << 5,
+    LL_MAKE_DIR = 1 << 7,
     LL_MAKE_REG = 1 << 8,
+    LL_MAKE_SYM = 1 << 12,
     LL_FIRST = (1 << 13) - 1, /* all of version 1 */
     LL_REFER = 1 << 13,       /* 2 */
     LL_TRUNCATE = 1 << 14,    /* 3 */
@@ -63,6 +70,7 @@ enum {
 
     LL_READ = LL_READ_FILE | LL_READ_DIR,
     LL_WRITE = LL_READ | LL_WRITE_FILE | LL_TRUNCATE | LL_MAKE_REG | LL_REMOVE_FILE,
+    LL_TREE = LL_WRITE | LL_REMOVE_DIR | LL_MAKE_DIR | LL_MAKE_SYM | LL_REFER,
     LL_FOR_FILES = LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV, /* others: EINVAL */
 };
 
@@ -138,6 +146,8 @@ static int ll_allow_all(int rules, uint64_t known, const struct skt_sandbox_conf
         if (!r)
             r = ll_allow_remove(rules, known, conf->remove[i]);
     }
+    for (uint32_t i = 0; i < conf->n_trees && !r; i++)
+        r = ll_allow(rules, known, conf->trees[i], conf->trees_written ? LL_TREE : LL_READ);
     return r;
 }
 
@@ -291,6 +301,26 @@ static const int allowed[] = {
 #endif
 };
 
+/* For trees of files. */
+static const int allowed_trees[] = {
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(flock),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(linkat),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(openat2),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(statfs),
+    SCMP_SYS(symlinkat),
+    SCMP_SYS(syncfs),
+    SCMP_SYS(utimensat),
+};
+static const uint32_t ioctls_trees[] = { FICLONE };
+
 /* No TIOCSTI among them: it would type into the user's shell. */
 static const uint32_t ioctls[] = { TCGETS, TCSETS, TCSETSW, TCSETSF, 0x802c542a /* TCGETS2 */, TIOCGWINSZ, TIOCGPGRP,
     TIOCOUTQ, FIONREAD, FIONBIO, SIOCGIFINDEX };
@@ -334,13 +364,29 @@ static int allow_threads(scmp_filter_ctx ctx)
     return r;
 }
 
-static int add_rules(scmp_filter_ctx ctx)
+static int allow_calls(scmp_filter_ctx ctx, const int *calls, size_t n)
 {
     int r = 0;
 
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed && !r; i++)
-        if (allowed[i] >= 0)
-            r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+    for (size_t i = 0; i < n && !r; i++)
+        if (calls[i] >= 0)
+            r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+    return r;
+}
+
+static int add_tree_rules(scmp_filter_ctx ctx)
+{
+    int r = allow_calls(ctx, allowed_trees, sizeof allowed_trees / sizeof *allowed_trees);
+
+    return r ? r : allow_values(ctx, SCMP_SYS(ioctl), 1, ioctls_trees, 1);
+}
+
+static int add_rules(scmp_filter_ctx ctx, const struct skt_sandbox_conf *conf)
+{
+    int r = allow_calls(ctx, allowed, sizeof allowed / sizeof *allowed);
+
+    if (!r && conf->n_trees)
+        r = add_tree_rules(ctx);
     if (!r)
         r = allow_values(ctx, SCMP_SYS(ioctl), 1, ioctls, sizeof ioctls / sizeof *ioctls);
     if (!r)
@@ -360,7 +406,7 @@ static int add_rules(scmp_filter_ctx ctx)
 }
 
 /* 1: in force; 0: this kernel has none. */
-static int drop_calls(void)
+static int drop_calls(const struct skt_sandbox_conf *conf)
 {
     const uint32_t wish = SECCOMP_RET_KILL_PROCESS;
     bool can = !syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &wish); /* 4.14; before, the thread dies alone */
@@ -377,7 +423,7 @@ static int drop_calls(void)
     (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree of comparisons, not a list */
     r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, death);
     if (!r)
-        r = add_rules(ctx);
+        r = add_rules(ctx, conf);
     if (!r)
         r = seccomp_load(ctx);
     seccomp_release(ctx);
@@ -404,14 +450,14 @@ static int shut(const struct skt_sandbox_conf *conf, unsigned *ret_parts)
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return -errno;
-    if ((r = drop_caps(conf->low_ports)))
+    if ((r = drop_caps(conf)))
         return r;
     parts |= SKT_SANDBOX_CAPS;
     if (!conf->exec && !WATCHED) {
         if ((r = drop_files(conf)) < 0)
             return r;
         parts |= r ? SKT_SANDBOX_LANDLOCK : 0;
-        if ((r = drop_calls()) < 0)
+        if ((r = drop_calls(conf)) < 0)
             return r;
         parts |= r ? SKT_SANDBOX_SECCOMP : 0;
     }
