@@ -4,11 +4,15 @@
 
 #include "drive/crypt.h"
 #include "drive/plug.h"
-#include "drive/plug/crypt_hash.c" /* HKDF without our form of info, which the vectors of RFC 5869 do not have */
+#include "drive/sandbox.h"
+#include "drive/plug/crypt_cpace.c" /* its numbers */
+#include "drive/plug/crypt_hash.c"  /* HKDF without our form of info, which the vectors of RFC 5869 do not have */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* The bytes of a hexadecimal text; how many. */
 static size_t unhex(const char *hex, uint8_t *to)
@@ -364,6 +368,23 @@ static const uint8_t *chance_of(const char *name)
     return chance;
 }
 
+static void a_length_is_written_in_sevens_of_bits(void **state)
+{
+    static const struct {
+        uint64_t length;
+        const char *hex;
+    } cases[] = { { 0, "00" }, { 4, "04" }, { 127, "7f" }, { 128, "8001" }, { 16383, "ff7f" }, { 16384, "808001" },
+        { UINT64_MAX, "ffffffffffffffffff01" } };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t want[16], got[16];
+        size_t n = unhex(cases[i].hex, want);
+
+        assert_int_equal(put_leb128(got, cases[i].length), n);
+        assert_memory_equal(got, want, n);
+    }
+}
+
 static void the_draft_s_parties_agree_on_its_key(void **state)
 {
     const struct skt_crypt *c = skt_crypt();
@@ -455,6 +476,38 @@ static void parties_agree_only_if_all_they_know_is_the_same(void **state)
     assert_false(agree(same, (struct view){ "4821-otter", "sockit", "0123456789abcdef", "firsts", "econd" }));
 }
 
+/* What a transfer does after its start; in a child, as a sandbox stays. 0: all went well. */
+static int work_in_a_sandbox(void)
+{
+    const struct skt_crypt *both[] = { table_of(false), table_of(true) };
+    const struct view same = { "4821-otter", "sockit", "0123456789abcdef", "first", "second" };
+    uint8_t packet[HEAD + 1440 + SKT_AEAD_TAG], text[1440];
+
+    if (skt_sandbox(&(struct skt_sandbox_conf){ 0 }))
+        return 1;
+    for (int i = 0; i < 2; i++) {
+        struct skt_aead *aead = some_key(both[i]);
+        size_t len = some_packet(packet, 1440);
+
+        both[i]->seal(aead, 1, packet, len, HEAD);
+        if (!both[i]->open(aead, 1, packet, len, HEAD, text))
+            return 2;
+        both[i]->aead_free(aead);
+    }
+    return agree(same, same) ? 0 : 3;
+}
+
+static void a_closed_sandbox_lets_it_work(void **state)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (!child)
+        _exit(work_in_a_sandbox());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* ---- chance ---- */
 
 static void chance_fills_all_and_is_never_the_same(void **state)
@@ -488,6 +541,6 @@ static void secrets_are_compared_to_their_last_byte(void **state)
 RUN(T(packets_are_sealed_as_nist_ieee_and_quic_say), T(one_opens_what_the_other_sealed), T(a_forged_packet_is_refused),
     T(another_key_or_iv_opens_nothing), T(the_environment_chooses_the_plain_cipher), T(hmac_is_that_of_rfc_4231),
     T(hkdf_is_that_of_rfc_5869), T(a_label_a_zero_and_the_context_are_the_info),
-    T(the_draft_s_parties_agree_on_its_key), T(what_is_no_share_is_refused),
-    T(parties_agree_only_if_all_they_know_is_the_same), T(chance_fills_all_and_is_never_the_same),
-    T(secrets_are_compared_to_their_last_byte))
+    T(a_length_is_written_in_sevens_of_bits), T(the_draft_s_parties_agree_on_its_key), T(what_is_no_share_is_refused),
+    T(parties_agree_only_if_all_they_know_is_the_same), T(a_closed_sandbox_lets_it_work),
+    T(chance_fills_all_and_is_never_the_same), T(secrets_are_compared_to_their_last_byte))

@@ -54,13 +54,23 @@ static void each_way_of_the_library_has_its_name(void **state)
     free_mb_mgr(mgr);
 }
 
+/* Is it chosen on this machine? */
 static bool chosen(void)
 {
-    struct skt_crypt crypt = { .name = "none" };
+    struct skt_crypt crypt = { .name = "openssl" };
     bool r = crypt_mb(&crypt);
 
-    assert_true(r ? crypt.seal == seal && crypt.open == open : !strcmp(crypt.name, "none") && !crypt.seal);
+    assert_true(r ? crypt.seal == seal && crypt.open == open : !crypt.seal && !crypt.open);
+    assert_int_equal(r, strcmp(crypt.name, "openssl") != 0);
+    assert_string_equal(skt_crypt()->name, crypt.name); /* the module says the same */
     return r;
+}
+
+static void it_is_chosen_where_the_cpu_has_what_it_needs(void **state)
+{
+    __builtin_cpu_init();
+    assert_int_equal(chosen(),
+        __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.2"));
 }
 
 static void a_key_without_memory_is_none(void **state)
@@ -116,5 +126,6 @@ static void all_ways_of_the_library_agree(void **state)
     }
 }
 
-RUN(T(a_cpu_without_aes_or_carry_less_multiplication_has_none), T(each_way_of_the_library_has_its_name),
-    T(a_key_without_memory_is_none), T(a_key_is_wiped_before_it_is_freed), T(all_ways_of_the_library_agree))
+RUN(T(it_is_chosen_where_the_cpu_has_what_it_needs), T(a_cpu_without_aes_or_carry_less_multiplication_has_none),
+    T(each_way_of_the_library_has_its_name), T(a_key_without_memory_is_none), T(a_key_is_wiped_before_it_is_freed),
+    T(all_ways_of_the_library_agree))
