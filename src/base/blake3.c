@@ -128,7 +128,7 @@ static void parent(const uint8_t *left, const uint8_t *right, uint32_t root, uin
 /* Many inputs of as many blocks each: chunks, or pairs of values. */
 struct job {
     const uint8_t *p; /* the first input; the next is a stride further */
-    size_t stride, blocks;
+    size_t n, stride, blocks;
     uint64_t number; /* of the first chunk */
     uint32_t step;   /* to the number of the next; 0: parents have none */
     uint32_t flags, flags_first, flags_last;
@@ -181,7 +181,7 @@ AVX2 INLINE quads2 quads2_at(const uint8_t *const *p, size_t at)
     return __builtin_shufflevector(quad_at(p[0] + at), quad_at(p[4] + at), 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-/* AVX2 rotates by whole bytes in one shuffle instead of two shifts and an or. */
+/* AVX2 rotates by whole bytes in one shuffle instead of two shifts and an or: 3.65 GB/s of 3.3. */
 #define WORDS(f) f(0), f(4), f(8), f(12), f(16), f(20), f(24), f(28)
 #define BY_16(i) (i) + 2, (i) + 3, i, (i) + 1
 #define BY_8(i)  (i) + 1, (i) + 2, (i) + 3, i
@@ -229,13 +229,13 @@ static size_t width(unsigned lanes, size_t n)
     return width;
 }
 
-static void run(unsigned lanes, const struct job *job, size_t n, uint8_t *ret_values)
+static void run(unsigned lanes, const struct job *job, uint8_t *ret_values)
 {
-    for (size_t i = 0, some; i < n; i += some) {
-        size_t lanes_now = width(lanes, n - i);
+    for (size_t first = 0, n; first < job->n; first += n) {
+        size_t left = job->n - first, wide = width(lanes, left);
 
-        some = lanes_now < n - i ? lanes_now : n - i;
-        of_lanes[lanes_now](job, i, some, ret_values + i * SKT_HASH);
+        n = left < wide ? left : wide;
+        of_lanes[wide](job, first, n, ret_values + first * SKT_HASH);
     }
 }
 
@@ -243,6 +243,7 @@ static void chunks(unsigned lanes, const uint8_t *p, size_t stride, size_t n, ui
 {
     const struct job job = {
         .p = p,
+        .n = n,
         .stride = stride,
         .blocks = CHUNK_BLOCKS,
         .number = number,
@@ -251,16 +252,16 @@ static void chunks(unsigned lanes, const uint8_t *p, size_t stride, size_t n, ui
         .flags_last = CHUNK_END,
     };
 
-    run(lanes, &job, n, ret_values);
+    run(lanes, &job, ret_values);
 }
 
 /* Each two of the n values become one, in their place; an odd one rises as it is. That makes the same tree as [2.1], where a
  * left subtree is the largest full one: the count of what is left is the same at each level. Returns how many there are now. */
 static size_t parents(unsigned lanes, uint8_t *values, size_t n)
 {
-    const struct job job = { .p = values, .stride = 2 * SKT_HASH, .blocks = 1, .flags = PARENT };
+    const struct job job = { .p = values, .n = n / 2, .stride = 2 * SKT_HASH, .blocks = 1, .flags = PARENT };
 
-    run(lanes, &job, n / 2, values); /* value i is written when 2 i and 2 i + 1 have been read */
+    run(lanes, &job, values); /* value i is written when 2 i and 2 i + 1 have been read */
     if (n % 2)
         memcpy(values + n / 2 * SKT_HASH, values + (n - 1) * SKT_HASH, SKT_HASH);
     return n / 2 + n % 2;
