@@ -28,21 +28,22 @@ struct skt_cc {
     struct skt_cc_conf conf;
     struct cc_model model;
     enum state state;
-    uint32_t since;  /* round in which the state began */
-    double window;   /* STARTUP: bytes */
-    uint64_t best;   /* STARTUP, UP: rate that was to be passed */
-    uint32_t flat;   /* STARTUP: rounds in which it was not */
-    uint32_t rising; /* UP: how often in a row the rate rose */
-    bool full;       /* the window or the pace was the limit in this round, not the application */
-    uint64_t cut_at; /* delivered at the last cut: what was sent before it must not cut again */
-    bool was_beside; /* DOWN: this is where it goes back to */
-    bool drained;    /* DOWN: in flight is what was wanted, since round: */
-    uint32_t drained_round;
+    uint32_t since;    /* round in which the state began */
+    double window;     /* STARTUP: bytes */
+    uint64_t best;     /* STARTUP, UP: rate that was to be passed */
+    uint32_t flat;     /* STARTUP: rounds in which it was not */
+    uint32_t rising;   /* UP: how often in a row the rate rose */
+    bool full;         /* the window or the pace was the limit in this round, not the application */
+    uint64_t cut_at;   /* delivered at the last cut: what was sent before it must not cut again */
+    bool was_beside;   /* DOWN: this is where it goes back to */
+    uint64_t drained;  /* DOWN: delivered when as little was in flight as was wanted; 0: not yet */
     skt_time down_rtt; /* DOWN: lowest */
     uint32_t crowded;  /* times in a row that the queue did not drain */
     struct cc_cubic cubic;
-    skt_time beside_at; /* when BESIDE began */
-    uint64_t near;      /* window on a path within this machine or rack; lost packets make it smaller */
+    skt_time beside_at;      /* when BESIDE began */
+    skt_time peak, peak_now; /* BESIDE: the longest queue in the last round, in this one */
+    uint32_t peak_round;
+    uint64_t near; /* window on a path within this machine or rack; lost packets make it smaller */
 };
 
 struct skt_cc *skt_cc_new(const struct skt_cc_conf *conf, skt_time now)
@@ -177,10 +178,15 @@ static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
         end_down(cc, s);
 }
 
+/* Who else is like us sees the queue at the same time, and steps back with us. */
 static void cruise(struct skt_cc *cc)
 {
-    if (rounds_in(cc) >= CRUISE_ROUNDS)
+    if (rounds_in(cc) >= 2 && queue_stands(cc)) {
+        cc_model_forget(&cc->model, 3);
+        begin_down(cc, false);
+    } else if (rounds_in(cc) >= CRUISE_ROUNDS) {
         begin_up(cc);
+    }
 }
 
 /* What came of it is known a round later: end_down. */
@@ -190,12 +196,25 @@ static void up(struct skt_cc *cc)
         begin_down(cc, false);
 }
 
+/* Others step back: a chance to find the path empty. */
+static bool queue_falls(const struct skt_cc *cc)
+{
+    return cc->cut_at < cc->model.prior && cc_model_queue(&cc->model) < cc->peak / 3 * 2;
+}
+
 static void beside(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     if (cc->full)
         cc_cubic_grow(&cc->cubic, s->now, cc->model.srtt, (double)s->acked / cc->conf.packet);
-    if (s->now - cc->beside_at > beside_least && rounds_in(cc) > BESIDE_ROUNDS)
+    if (s->now - cc->beside_at > beside_least && rounds_in(cc) > BESIDE_ROUNDS &&
+        (queue_falls(cc) || s->now - cc->beside_at > 2 * beside_least))
         begin_down(cc, true);
+    if (cc->model.round != cc->peak_round) {
+        cc->peak_round = cc->model.round;
+        cc->peak = cc->peak_now;
+        cc->peak_now = 0;
+    }
+    cc->peak_now = cc_model_queue(&cc->model) > cc->peak_now ? cc_model_queue(&cc->model) : cc->peak_now;
 }
 
 /* A loss while the queue stands. */
