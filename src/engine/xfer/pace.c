@@ -1,0 +1,62 @@
+/* pace: a bucket of bytes that fills with time. */
+#include "engine/xfer/pace.h"
+
+#define BURST        SKT_MS
+#define ELAPSED_MOST (100 * SKT_MS)
+
+static uint64_t bytes_in(skt_time span, uint64_t rate)
+{
+    double bytes = (double)span * (double)rate / 1e9;
+
+    return bytes < 1e18 ? (uint64_t)bytes : (uint64_t)1e18;
+}
+
+/* A millisecond's worth, but two packets at least: what a bucket holds. */
+static uint64_t burst(uint64_t rate, uint32_t packet)
+{
+    uint64_t bytes = bytes_in(BURST, rate);
+
+    return bytes > 2 * (uint64_t)packet ? bytes : 2 * (uint64_t)packet;
+}
+
+uint64_t skt_pace_least(uint64_t rate, uint32_t packet)
+{
+    uint64_t half = burst(rate, packet) / 2;
+
+    return half < SKT_PACE_TRAIN ? half : SKT_PACE_TRAIN;
+}
+
+uint64_t skt_pace_credit(struct skt_pace *pace, skt_time now, uint64_t rate, uint32_t packet)
+{
+    skt_time span = now - pace->at;
+    uint64_t most = burst(rate, packet), add;
+
+    if (rate == UINT64_MAX)
+        return UINT64_MAX;
+    add = bytes_in(span < ELAPSED_MOST ? span : ELAPSED_MOST, rate);
+    if (span > 0 && add) { /* a byte takes longer than since the last call: do not lose the time */
+        pace->credit += add;
+        pace->at = now;
+    }
+    if (pace->credit > most)
+        pace->credit = most;
+    return pace->credit;
+}
+
+void skt_pace_spend(struct skt_pace *pace, uint64_t bytes)
+{
+    pace->credit -= bytes < pace->credit ? bytes : pace->credit;
+}
+
+skt_time skt_pace_ready(const struct skt_pace *pace, uint64_t rate, uint32_t packet)
+{
+    uint64_t least = skt_pace_least(rate, packet);
+    double span;
+
+    if (rate == UINT64_MAX || pace->credit >= least)
+        return pace->at;
+    if (!rate)
+        return SKT_NEVER;
+    span = (double)(least - pace->credit) * 1e9 / (double)rate;
+    return span < 1e15 ? pace->at + (skt_time)span + 1000 : SKT_NEVER;
+}
