@@ -5,6 +5,7 @@
 #include "base/random.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 
 enum { CHUNK = 1024, BYTES_MAX = 6 * SKT_GROUP };
 
@@ -169,6 +170,28 @@ static void a_hasher_passes_4_tib(void **state)
     assert_memory_equal(many, one, SKT_HASH);
 }
 
+/* A lane without an input has to take something, but nothing that is not there: behind the bytes is a page of no access. */
+static void nothing_is_read_behind_the_bytes(void **state)
+{
+    enum { ROOM = 64 * CHUNK, GUARD = 64 * CHUNK };
+    uint8_t *room = mmap(NULL, ROOM + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(room != MAP_FAILED);
+    assert_int_equal(mprotect(room + ROOM, GUARD, PROT_NONE), 0);
+    for (size_t n = 1; n < 40 * (size_t)CHUNK; n += n % CHUNK ? CHUNK - 1 : 1) {
+        uint8_t hash[SKT_HASH], want[SKT_HASH];
+        uint8_t *p = room + ROOM - n;
+
+        memcpy(p, bytes, n);
+        skt_group_hash_lanes(1, 0, n, skt_span_of(bytes, n), want);
+        for (size_t w = 0; w < 4 && widths[w] <= skt_blake3_lanes(); w++) {
+            skt_group_hash_lanes(widths[w], 0, n, skt_span_of(p, n), hash);
+            assert_memory_equal(hash, want, SKT_HASH);
+        }
+    }
+    munmap(room, ROOM + GUARD);
+}
+
 static void zeros_hash_as_zeros_that_are_there(void **state)
 {
     static const size_t sizes[] = { 0, 1, 1024, 1025, 5000, SKT_GROUP - 1, SKT_GROUP };
@@ -227,6 +250,7 @@ int main(void)
         T(pieces_of_any_size_give_the_hash_of_the_whole),
         T(a_hasher_that_was_asked_goes_on),
         T(a_hasher_passes_4_tib),
+        T(nothing_is_read_behind_the_bytes),
         T(zeros_hash_as_zeros_that_are_there),
         T(damage_shows_in_its_group_alone),
         T(groups_that_are_alike_differ_by_their_place),
