@@ -1,0 +1,300 @@
+/* recv: a directory for who runs send. */
+#include "verb/verbs.h"
+
+#include "cli/json.h"
+#include "drive/qr.h"
+#include "drive/store.h"
+#include "verb/xfer_both.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drive/sock.h"
+
+enum { ADDRESSES_SHOWN = 4, GUESSES = 3 };
+
+struct receiver {
+    struct xfer_both x;
+    const char *dir, *listen;
+    bool keep, qr;
+    struct skt_store_conf files;
+    struct skt_store *store;
+    struct skt_addr at;
+    uint32_t open, ended, guesses; /* sessions now; and so far; codes spent by wrong guesses */
+    int code;                      /* of the last session, or the worst with -k */
+    bool over;
+};
+
+/* --- where we are, and the code --- */
+
+/* The addresses by which others may reach a wildcard socket. */
+static uint32_t addresses(const struct receiver *v, struct skt_addr *ret_addrs)
+{
+    struct ifaddrs *all, *i;
+    uint32_t n = 0;
+
+    if (getifaddrs(&all))
+        return 0;
+    for (i = all; i && n < ADDRESSES_SHOWN; i = i->ifa_next) {
+        struct skt_addr a;
+        if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+            continue;
+        a = sock_addr((const struct sockaddr_storage *)(const void *)i->ifa_addr,
+            i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+        if ((a.family == SKT_IP4 && a.ip[0] == 127) || (a.family == SKT_IP6 && (a.id || a.ip[0] == 0xfe || !a.ip[0])))
+            continue; /* loopback, link-local */
+        a.port = v->at.port;
+        ret_addrs[n++] = a;
+    }
+    freeifaddrs(all);
+    return n;
+}
+
+static bool is_wildcard(const struct skt_addr *a)
+{
+    static const uint8_t zeros[16];
+
+    return !memcmp(a->ip, zeros, a->family == SKT_IP4 ? 4 : 16);
+}
+
+static void show_qr(struct receiver *v, const char *text)
+{
+    char drawn[8192];
+    struct skt_room room = skt_room_of(drawn, sizeof drawn - 1);
+
+    if (!v->qr)
+        return;
+    if (skt_qr(text, &room) || room.bad) {
+        skt_cli_warn(v->x.cli, "--qr: the module sockit-qr.so is not installed");
+        return;
+    }
+    *room.p = 0;
+    fputs(drawn, stderr);
+}
+
+static void json_listening(struct receiver *v, const struct skt_addr *addrs, uint32_t n, const char *code)
+{
+    struct skt_json j;
+
+    if (!v->x.cli->json)
+        return;
+    skt_json_begin(&j, &v->x.cli->out);
+    skt_json_str(&j, "event", "listening");
+    skt_json_array(&j, "addresses");
+    for (uint32_t i = 0; i < n; i++)
+        skt_json_str(&j, NULL, live_addr(&addrs[i]));
+    skt_json_close(&j);
+    if (code)
+        skt_json_str(&j, "code", code);
+    skt_json_end(&j);
+    (void)skt_sink_flush(&v->x.cli->out);
+}
+
+/* The command for the other end, to be typed or copied. */
+static void show(struct receiver *v, const char *code)
+{
+    struct skt_addr addrs[ADDRESSES_SHOWN] = { v->at };
+    uint32_t n = is_wildcard(&v->at) ? addresses(v, addrs) : 1;
+    char line[256];
+
+    if (!n) { /* no interface is up but loopback */
+        addrs[0] = (struct skt_addr){ .family = SKT_IP4, .port = v->at.port, .ip = { 127, 0, 0, 1 } };
+        n = 1;
+    }
+    json_listening(v, addrs, n, code);
+    for (uint32_t i = 0; i < n; i++) {
+        if (code)
+            snprintf(line, sizeof line, "sockit send --pair %s PATH... %s", code, live_addr(&addrs[i]));
+        else
+            snprintf(line, sizeof line, "sockit send --key-file FILE PATH... %s", live_addr(&addrs[i]));
+        skt_cli_answer(v->x.cli, "%s%s", i ? "or  " : "at the other end type:  ", line);
+        if (!i)
+            show_qr(v, line);
+    }
+}
+
+static int new_code(struct receiver *v)
+{
+    char code[XFER_CODE + 2];
+    int r = xfer_code_new(&v->x, code);
+
+    if (!r && v->x.xfer)
+        r = skt_xfer_secret(v->x.xfer, skt_span_of(v->x.secret, v->x.secret_n));
+    if (!r)
+        show(v, code);
+    return r;
+}
+
+/* --- events --- */
+
+static void spent(struct receiver *v, const struct skt_xfer_event *e)
+{
+    v->guesses++;
+    skt_cli_warn(v->x.cli, "wrong code from %s: it is spent", e->peer ? live_addr(e->peer) : "somebody");
+    if (v->guesses < GUESSES) {
+        (void)new_code(v);
+        return;
+    }
+    (void)skt_xfer_secret(v->x.xfer, (struct skt_span){ 0 });
+    if (!v->open) {
+        v->code = skt_cli_fail_why(v->x.cli, SKT_PHASE_TLS, -EACCES,
+            "three wrong codes: locked. Somebody guesses; start again when you know who");
+        v->over = true;
+    }
+}
+
+static void opened(struct receiver *v, const struct skt_xfer_event *e)
+{
+    v->open++;
+    if (v->open == 1)
+        v->x.began = skt_rt_now(v->x.live.rt);
+    xfer_say(&v->x, e);
+    if (v->x.conf.pair && v->keep)
+        (void)new_code(v); /* the last one was good for this session */
+}
+
+static void ended(struct receiver *v, const struct skt_xfer_event *e)
+{
+    int code = xfer_ended(&v->x, e);
+
+    v->open -= v->open > 0;
+    v->ended++;
+    v->code = code;
+    v->over = !v->keep && !v->open;
+}
+
+static void event(struct receiver *v, const struct skt_xfer_event *e)
+{
+    if (e->kind == SKT_XFER_CLOSED_SESSION)
+        (void)skt_store_do(v->store, e);
+    if (e->job || e->kind == SKT_XFER_DROP) {
+        int64_t r = skt_store_do(v->store, e);
+        if (e->job)
+            skt_xfer_answer(v->x.xfer, e->job, r);
+        return;
+    }
+    switch (e->kind) {
+    case SKT_XFER_SECRET_SPENT: spent(v, e); break;
+    case SKT_XFER_OPEN_SESSION: opened(v, e); break;
+    case SKT_XFER_CLOSED_SESSION: ended(v, e); break;
+    default: xfer_say(&v->x, e); break;
+    }
+}
+
+static int talk(struct receiver *v)
+{
+    bool stopped = false;
+    int r;
+
+    while (!v->over && (r = live_step(&v->x.live)) != 0) {
+        struct skt_xfer_event e;
+        if (r == -EINTR && (stopped || !v->open))
+            return v->keep && v->ended ? 0 : SKT_EXIT_INTERRUPTED;
+        if (r == -EINTR) {
+            stopped = true;
+            xfer_stop(&v->x);
+        } else if (r < 0) {
+            return skt_cli_fail(v->x.cli, SKT_PHASE_TALK, r, "runtime");
+        }
+        while (skt_xfer_next(v->x.xfer, &e))
+            event(v, &e);
+        for (uint32_t s = 0; s < v->open && !v->over; s++)
+            xfer_progress(&v->x, s);
+        if (v->x.cli->json)
+            (void)skt_sink_flush(&v->x.cli->out);
+    }
+    return v->code;
+}
+
+/* --- start --- */
+
+/* Without --listen: all addresses, as nothing is taken from who does not know the secret. */
+static int listen_at(struct receiver *v, int engine, skt_link *ret_link)
+{
+    struct skt_listen_conf conf = { .pmtu = true };
+    const char *where = v->listen ? live_where(v->x.cli, "udp:", v->listen, NULL) : "udp:*:7411";
+    int r = skt_rt_listen(v->x.live.rt, engine, where, &conf, ret_link);
+
+    if (r == -EADDRINUSE && !v->listen)
+        r = skt_rt_listen(v->x.live.rt, engine, "udp:*:0", &conf, ret_link);
+    if (r)
+        return skt_cli_fail_why(
+            v->x.cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(v->x.live.rt, 0));
+    return 0;
+}
+
+static int start(struct receiver *v)
+{
+    struct skt_rt_conf rt = { 0 };
+    struct live_need need = { .trees = { &v->dir, 1 }, .trees_written = true };
+    skt_link link;
+    int r;
+
+    if ((r = live_open(&v->x.live, v->x.cli, &rt)))
+        return r;
+    if (v->x.key_file)
+        r = xfer_key(&v->x);
+    else
+        v->x.conf.pair = true;
+    if (r || (v->x.conf.pair && (r = xfer_code_new(&v->x, (char[XFER_CODE + 2]){ 0 }))))
+        return r;
+    if ((r = xfer_new(&v->x)) || (r = listen_at(v, skt_rt_add(v->x.live.rt, skt_xfer_engine(v->x.xfer)), &link)))
+        return r;
+    skt_xfer_link(v->x.xfer, link, NULL);
+    (void)skt_rt_local(v->x.live.rt, link, &v->at);
+    if (v->x.conf.pair)
+        r = new_code(v);
+    else
+        show(v, NULL);
+    if (!r)
+        r = live_shut_in(&v->x.live, &need);
+    return r ? r : talk(v);
+}
+
+static int receive(struct skt_cli *cli)
+{
+    struct receiver v = { .x.cli = cli };
+    const struct skt_opt opts[] = {
+        SKT_OPT_STR('l', "listen", &v.listen, "[HOST:]PORT", "where to listen (all addresses, port 7411)"),
+        SKT_OPT_FLAG('k', "keep", &v.keep, "stay for the next sender, with the next code"),
+        SKT_OPT_FLAG(0, "qr", &v.qr, "draw the sender's command as a QR code"),
+        SKT_OPT_FLAG(0, "overwrite", &v.files.overwrite, "replace files that exist and differ"),
+        SKT_OPT_SIZE(0, "max-bytes", &v.x.conf.max_bytes, "SIZE", "take at most SIZE of one sender (the disk's space)"),
+        SKT_OPT_U32(0, "max-files", &v.x.conf.max_files, "N", "take at most N files of one sender (1000000)"),
+        SKT_OPT_SIZE(0, "keep-free", &v.files.max_bytes, "SIZE", "leave SIZE of the disk free (16MiB)"),
+        SKT_OPT_SIZE(0, "window", &v.x.conf.window, "SIZE", "ask for SIZE ahead of what is stored (64MiB)",
+            .min = 1 << 20, .max = 1ULL << 32),
+        XFER_ROWS(&v.x),
+        SKT_ARG(&v.dir, "DIR", "where the files go; it is made if it is missing"),
+        SKT_OPT_END,
+    };
+    int r = skt_cli_parse(cli, opts);
+
+    if (r)
+        return r;
+    if ((r = skt_store_new(v.dir, &v.files, &v.store)))
+        return skt_cli_fail(cli, SKT_PHASE_FILE, r, v.dir);
+    r = start(&v);
+    if (v.x.live.rt)
+        r = xfer_close(&v.x, r);
+    skt_store_free(v.store);
+    return r;
+}
+
+const struct skt_verb skt_verb_recv = {
+    "recv",
+    "Receive files from who runs send, into a directory",
+    receive,
+    .usage = "[OPTION]... DIR",
+    .about =
+        "Shows an address and a pair code; who types both into `sockit send` may put files into DIR, once. Nothing outside DIR is "
+        "touched, nothing that exists is overwritten unless asked. A file has its name when it is whole and verified; "
+        "what broke off before that waits as NAME.part-sockit, and goes on from there.",
+    .examples = SKT_EXAMPLES({ "sockit recv inbox", "shows what to type at the other end" },
+        { "sockit recv -k --key-file ~/.config/sockit/team.key inbox", "stays up, for all who have the key" },
+        { "sockit recv --listen 127.0.0.1:9000 --max-bytes 10GiB --json inbox", "for a program" }),
+    .see_also = "send,impair",
+};

@@ -1,0 +1,187 @@
+/* send: files to who runs recv. */
+#include "verb/verbs.h"
+
+#include "drive/store.h"
+#include "verb/xfer_both.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct sender {
+    struct xfer_both x;
+    const char *pair;
+    struct skt_strs args;
+    struct skt_source *source;
+    struct skt_xfer_meta next; /* of the source, not yet taken by the engine */
+    bool has_next;
+    int code;
+    bool over;
+};
+
+/* Entries to the engine as long as it takes them. 1: that was all. */
+static int64_t walk(struct sender *s)
+{
+    for (;;) {
+        if (!s->has_next && !(s->has_next = skt_source_next(s->source, &s->next)))
+            return 1;
+        if (skt_xfer_offer(s->x.xfer, &s->next))
+            return 0;
+        s->has_next = false;
+    }
+}
+
+/* Devices, pipes, what may not be read: whoever looks at the exit code must know. */
+static void passed_over(struct sender *s)
+{
+    char text[512];
+    struct skt_room why = skt_room_of(text, sizeof text - 1);
+    uint64_t n = skt_source_passed(s->source, &why);
+
+    *why.p = 0;
+    if (!n)
+        return;
+    s->x.files_failed += n;
+    skt_cli_warn(s->x.cli, "%" PRIu64 " not sent, the last: %s", n, text);
+}
+
+static void event(struct sender *s, const struct skt_xfer_event *e)
+{
+    switch (e->kind) {
+    case SKT_XFER_WALK: skt_xfer_answer(s->x.xfer, e->job, walk(s)); break;
+    case SKT_XFER_READ:
+    case SKT_XFER_LAST: skt_xfer_answer(s->x.xfer, e->job, skt_source_do(s->source, e)); break;
+    case SKT_XFER_FORGET: (void)skt_source_do(s->source, e); break;
+    case SKT_XFER_CLOSED_SESSION:
+        passed_over(s);
+        s->code = xfer_ended(&s->x, e);
+        s->over = true;
+        break;
+    default: xfer_say(&s->x, e); break;
+    }
+}
+
+static int talk(struct sender *s)
+{
+    int r;
+
+    s->x.began = skt_rt_now(s->x.live.rt);
+    while (!s->over && (r = live_step(&s->x.live)) != 0) {
+        struct skt_xfer_event e;
+        if (r == -EINTR)
+            xfer_stop(&s->x);
+        else if (r < 0)
+            return skt_cli_fail(s->x.cli, SKT_PHASE_TALK, r, "runtime");
+        while (skt_xfer_next(s->x.xfer, &e))
+            event(s, &e);
+        if (!s->over)
+            xfer_progress(&s->x, 0);
+    }
+    return s->over ? s->code : skt_cli_fail_why(s->x.cli, SKT_PHASE_TALK, -ENOTCONN, "the socket is gone");
+}
+
+/* The code is an argument, a variable or typed in; the key a file. */
+static int secret(struct sender *s)
+{
+    char typed[64];
+
+    if (s->pair && s->x.key_file)
+        return skt_cli_usage(s->x.cli, "--pair and --key-file exclude each other");
+    if (s->x.key_file)
+        return xfer_key(&s->x);
+    s->x.conf.pair = true;
+    if (!s->pair && isatty(STDIN_FILENO) && !s->x.cli->quiet) {
+        fputs("pair code that recv shows: ", stderr);
+        if (fgets(typed, sizeof typed, stdin)) {
+            typed[strcspn(typed, "\n")] = 0;
+            s->pair = typed;
+        }
+    }
+    if (!s->pair)
+        return skt_cli_usage(s->x.cli, "give --pair CODE (recv shows it) or --key-file FILE");
+    if (!xfer_code(&s->x, s->pair))
+        return skt_cli_usage(
+            s->x.cli, "--pair '%s' is not a code: it has 8 letters and digits, such as k7qm-2xpd", s->pair);
+    return 0;
+}
+
+static int start(struct sender *s, const char *peer)
+{
+    const char *where = live_where(s->x.cli, "udp:", peer, NULL);
+    struct skt_rt_conf rt = { 0 };
+    struct skt_open_conf open = { .pmtu = true };
+    struct live_need need = { .peer = where, .trees = { s->args.at, s->args.n - 1 } };
+    uint64_t files, bytes;
+    skt_link link;
+    int r, engine;
+
+    if ((r = live_open(&s->x.live, s->x.cli, &rt)) || (r = xfer_new(&s->x)))
+        return r;
+    skt_source_totals(s->source, &files, &bytes);
+    skt_xfer_totals(s->x.xfer, files, bytes);
+    engine = skt_rt_add(s->x.live.rt, skt_xfer_engine(s->x.xfer));
+    if ((r = skt_rt_open(s->x.live.rt, engine, where, &open, &link)))
+        return skt_cli_fail_why(
+            s->x.cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_CONNECT, r, skt_rt_why(s->x.live.rt, 0));
+    skt_xfer_link(s->x.xfer, link, NULL);
+    if ((r = live_shut_in(&s->x.live, &need)))
+        return r;
+    return talk(s);
+}
+
+static int send_files(struct skt_cli *cli)
+{
+    struct sender s = { .x.cli = cli };
+    char text[512];
+    struct skt_room why = skt_room_of(text, sizeof text - 1);
+    const char **paths, *peer;
+    char host[300];
+    const struct skt_opt opts[] = {
+        SKT_OPT_STR(0, "pair", &s.pair, "CODE", "the code that recv shows; good for one transfer"),
+        XFER_ROWS(&s.x),
+        SKT_ARGS(&s.args, "PATH... HOST:PORT", "files and directories, then where recv listens", .min = 2),
+        SKT_OPT_END,
+    };
+    int r = skt_cli_parse(cli, opts);
+
+    if (r)
+        return r;
+    peer = s.args.at[s.args.n - 1];
+    if (!strchr(peer, ':')) {
+        snprintf(host, sizeof host, "%.250s:%d", peer, XFER_PORT);
+        peer = host;
+    }
+    paths = calloc(s.args.n, sizeof *paths);
+    if (!paths)
+        return skt_cli_fail(cli, SKT_PHASE_ANY, -ENOMEM, "paths");
+    memcpy(paths, s.args.at, (s.args.n - 1) * sizeof *paths);
+    s.x.conf.send = true;
+    if (!(r = secret(&s)) && (r = skt_source_new(paths, &s.source, &why))) {
+        *why.p = 0;
+        r = skt_cli_fail_why(cli, SKT_PHASE_FILE, r, text);
+    } else if (!r) {
+        r = start(&s, peer);
+    }
+    if (s.x.live.rt)
+        r = xfer_close(&s.x, r);
+    skt_source_free(s.source);
+    free(paths);
+    return r;
+}
+
+const struct skt_verb skt_verb_send = {
+    "send",
+    "Send files to who runs recv: encrypted, verified, resumed",
+    send_files,
+    .usage = "[OPTION]... PATH... HOST:PORT",
+    .about = "Files and directories go over UDP to a `sockit recv`, whatever the path loses. Exit code 0 means: stored "
+             "there, and verified. A transfer that broke off goes on where it was when it is started again.",
+    .examples = SKT_EXAMPLES(
+        { "sockit send --pair k7qm-2xpd photos 192.168.1.5:7411", "with the code that recv shows" },
+        { "sockit send --key-file ~/.config/sockit/team.key build.tar db.lan:7411", "with a secret that both have" },
+        { "sockit send --limit-rate 20mbit --key-file k big.iso far.example.org:7411", "leave room for others" }),
+    .see_also = "recv,impair",
+};

@@ -1,0 +1,51 @@
+#pragma once
+/* xfer_both: what send and recv share: the secret, the loop's talk about files and sessions, progress. */
+#include "cli/progress.h"
+#include "verb/live.h"
+
+#include <sockit/xfer.h>
+
+enum { XFER_PORT = 7411, XFER_SECRET_MAX = 64 * 1024, XFER_CODE = 8 };
+
+struct xfer_both {
+    struct skt_cli *cli;
+    const char *key_file;
+    uint8_t secret[XFER_SECRET_MAX]; /* pair code or content of key_file; wiped by xfer_close */
+    size_t secret_n;
+    struct skt_xfer_conf conf;
+    struct live live;
+    struct skt_xfer *xfer;
+    struct skt_progress progress;
+    char label[96];
+    skt_time began, said;
+    uint64_t files_done, files_failed;
+    uint32_t lines, unsaid; /* of FILE_FAILED on the terminal */
+};
+
+/* Rows that both have. */
+#define XFER_ROWS(x)                                                                                                   \
+    SKT_OPT_PATH(0, "key-file", &(x)->key_file, "FILE", "both ends know this file's content, any secret text"),        \
+        SKT_OPT_RATE(0, "limit-rate", &(x)->conf.rate, "RATE", "send at most so much a second: 10mbit, 1MB/s"),        \
+        SKT_OPT_TIME(                                                                                                  \
+            0, "timeout", &(x)->conf.silence, "TIME", "a peer silent for TIME is gone (30s)", .min = SKT_SEC),         \
+        SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (8972)", .min = 1200,    \
+            .max = 65000)
+
+/* The content of --key-file. 0 or an exit code, said already; as in all. */
+int xfer_key(struct xfer_both *x);
+/* A pair code as people type it ("K7QM-2XPD") to what is hashed; false: it is none. */
+bool xfer_code(struct xfer_both *x, const char *typed);
+/* A new pair code, in x->secret; ret_shown with its dash, of XFER_CODE + 2 bytes. */
+int xfer_code_new(struct xfer_both *x, char *ret_shown);
+/* Cryptography and chance into conf; the engine. */
+int xfer_new(struct xfer_both *x);
+
+/* Says what the event tells: files with -v or --json, failures always. */
+void xfer_say(struct xfer_both *x, const struct skt_xfer_event *event);
+/* The line of progress, and with --json an object a second. */
+void xfer_progress(struct xfer_both *x, uint32_t session);
+/* The last word on a session. Gives the exit code. */
+int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *event);
+/* The user ends it: the peers are told. */
+void xfer_stop(struct xfer_both *x);
+int xfer_close(struct xfer_both *x, int code);
