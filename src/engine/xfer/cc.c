@@ -14,10 +14,11 @@
 #include "base/banned.h"
 
 enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
-enum { CRUISE_ROUNDS = 6, DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2 };
+enum { CRUISE_ROUNDS = 6, CRUISE_LONG = 14, DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2 };
 static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */
-static const double startup_pace = 2, beside_pace = 1.25; /* so much faster than the window allows: it decides */
+static const double startup_pace = 4, beside_pace = 1.25; /* so much faster than the window allows: it decides */
 static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
+static const skt_time clock_slack = 2 * SKT_MS; /* a pacer's tick and that of an acknowledgement */
 static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
 static const uint64_t near_window = 8 << 20, near_least = 64 << 10;
 static const double noise_most = .3; /* of a round's packets lost: no path is so noisy */
@@ -32,9 +33,11 @@ struct skt_cc {
     double window;     /* STARTUP: bytes */
     uint64_t best;     /* STARTUP, UP: rate that was to be passed */
     uint32_t flat;     /* STARTUP: rounds in which it was not */
+    uint32_t vain;     /* UP: how often in a row it did not */
     uint32_t rising;   /* UP: how often in a row the rate rose */
     bool full;         /* the window or the pace was the limit in this round, not the application */
     uint64_t cut_at;   /* delivered at the last cut: what was sent before it must not cut again */
+    bool measure;      /* DOWN: after STARTUP, the rate is not known well */
     bool was_beside;   /* DOWN: this is where it goes back to */
     uint64_t drained;  /* DOWN: delivered when as little was in flight as was wanted; 0: not yet */
     skt_time down_rtt; /* DOWN: lowest */
@@ -86,6 +89,11 @@ static skt_time margin(const struct skt_cc *cc)
     return cc->model.rtt_min / 8 > queue_least ? cc->model.rtt_min / 8 : queue_least;
 }
 
+static skt_time startup_margin(const struct skt_cc *cc)
+{
+    return cc->model.rtt_min / 16 > queue_least ? cc->model.rtt_min / 16 : queue_least;
+}
+
 static bool queue_stands(const struct skt_cc *cc) { return cc_model_queue(&cc->model) > margin(cc); }
 
 static double lost_share(const struct skt_cc *cc)
@@ -116,7 +124,7 @@ static void begin_up(struct skt_cc *cc)
 /* The rate rose with each probe: the path has become another. */
 static void again(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
-    cc->rising = cc->flat = 0;
+    cc->rising = cc->vain = cc->flat = 0;
     cc->best = 0;
     cc->window = up_gain * (double)s->inflight;
     enter(cc, STARTUP);
@@ -132,14 +140,17 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
 {
     uint64_t rate = cc_model_rate(&cc->model, 2);
 
-    if (cc->full)
+    cc_model_busy(&cc->model, s, startup_margin(cc) / 2);
+    if (!s->app_limited)
         cc->window += startup_grow * (double)s->acked;
     if (round && cc->full && !s->app_limited) {
         cc->flat = (double)rate < 1.25 * (double)cc->best ? cc->flat + 1 : 0;
         cc->best = rate > cc->best ? rate : cc->best;
     }
-    if (cc->flat >= PLATEAU || cc_model_late(&cc->model) > margin(cc) || (round && lost_share(cc) > noise_most)) {
+    if (cc->flat >= PLATEAU || cc_model_late(&cc->model) > startup_margin(cc) ||
+        (round && lost_share(cc) > noise_most)) {
         cc_model_calm(&cc->model);
+        cc->measure = true;
         cc->cut_at = s->delivered;
         begin_down(cc, false);
     }
@@ -149,8 +160,10 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
 static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     bool crowded = cc->down_rtt - cc->model.rtt_min > margin(cc);
+    bool first = cc->measure;
     uint64_t rate = cc_model_rate(&cc->model, 4);
 
+    cc->measure = false;
     cc->crowded = crowded ? cc->crowded + 1 : 0;
     if (crowded && cc->was_beside) {
         begin_beside(cc, s);
@@ -158,8 +171,9 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
         double bdp = (double)cc_model_rate(&cc->model, 3) * (double)cc->model.srtt / (double)SKT_SEC;
         cc_cubic_init(&cc->cubic, bdp / cc->conf.packet);
         begin_beside(cc, s);
-    } else if (crowded || cc->was_beside || (double)rate < 1.1 * (double)cc->best) {
+    } else if (crowded || first || cc->was_beside || (double)rate < 1.1 * (double)cc->best) {
         cc->rising = 0;
+        cc->vain += !first;
         enter(cc, CRUISE);
     } else if (++cc->rising < 2) {
         begin_up(cc);
@@ -170,6 +184,8 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
 
 static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
+    if (cc->measure)
+        cc_model_busy(&cc->model, s, startup_margin(cc) / 2);
     if (s->rtt && (!cc->down_rtt || s->rtt < cc->down_rtt))
         cc->down_rtt = s->rtt;
     if (!cc->drained && s->inflight <= skt_cc_window(cc))
@@ -184,7 +200,7 @@ static void cruise(struct skt_cc *cc)
     if (rounds_in(cc) >= 2 && queue_stands(cc)) {
         cc_model_forget(&cc->model, 3);
         begin_down(cc, false);
-    } else if (rounds_in(cc) >= CRUISE_ROUNDS) {
+    } else if (rounds_in(cc) >= (cc->vain < 2 ? CRUISE_ROUNDS : CRUISE_LONG)) {
         begin_up(cc);
     }
 }
@@ -273,7 +289,7 @@ void skt_cc_timeout(struct skt_cc *cc, skt_time now)
     cc_model_init(&cc->model, now);
     cc->window = LEAST * (double)cc->conf.packet;
     cc->best = 0;
-    cc->flat = cc->rising = cc->crowded = 0;
+    cc->flat = cc->rising = cc->vain = cc->crowded = 0;
     cc->was_beside = false;
     cc->near = near_least;
     enter(cc, STARTUP);
@@ -281,9 +297,18 @@ void skt_cc_timeout(struct skt_cc *cc, skt_time now)
 
 /* ---- what it says ---- */
 
+/* What the clocks of both ends and acknowledgements that come in bunches keep from being seen. */
+static double slack(const struct skt_cc *cc)
+{
+    double extra = (double)cc_model_extra(&cc->model);
+    double ticks = (double)cc_model_rate(&cc->model, CC_RATES) * (double)clock_slack / (double)SKT_SEC;
+
+    return extra > ticks ? extra : ticks;
+}
+
 static double wanted(const struct skt_cc *cc)
 {
-    double bdp = cc_model_bdp(&cc->model), extra = (double)cc_model_extra(&cc->model);
+    double bdp = cc_model_bdp(&cc->model), extra = slack(cc);
 
     switch (cc->state) {
     case STARTUP: return cc->window;

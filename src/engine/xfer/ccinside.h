@@ -3,7 +3,7 @@
 
 /* What the parts of cc share: cc.c decides, ccmodel.c knows the path, cccubic.c is the window beside others. */
 
-enum { CC_RATES = 10, CC_RTT_SPANS = 2, CC_RTTS = 3 };
+enum { CC_RATES = 20, CC_RTT_SPANS = 2, CC_RTTS = 3, CC_BUSY = 12 };
 
 /* What is known of the path. A round is the time in which all that was in flight at its start was acknowledged. */
 struct cc_model {
@@ -26,11 +26,17 @@ struct cc_model {
     uint64_t burst_acked;
     uint64_t extra[2];    /* the most by which they did, in the last two spans of rounds */
     uint32_t extra_round; /* when the newer began */
+
+    struct cc_busy {
+        skt_time at;
+        uint64_t delivered;
+    } busy[CC_BUSY]; /* the last acknowledgements while the queue stood, newest first */
 };
 
 void cc_model_init(struct cc_model *m, skt_time now);
 /* True: a round is over; past_ tells of it, the rest of the one that begins. keep_rtt_min: others fill the queue. */
 bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_rtt_min);
+void cc_model_busy(struct cc_model *m, const struct skt_cc_sample *s, skt_time margin);
 uint64_t cc_model_rate(const struct cc_model *m, uint32_t rounds); /* highest of the last so many; 0: not known */
 void cc_model_forget(struct cc_model *m, uint32_t rounds);         /* all rates but those of the last rounds */
 void cc_model_calm(struct cc_model *m); /* what was gathered while the rate rose was no burst */

@@ -6,7 +6,7 @@
 
 static const skt_time span = 10 * SKT_SEC;        /* rtt_min is the lowest of one to two of them */
 static const skt_time stand_least = 500 * SKT_US; /* shorter quarters of a round trip would hold no sample */
-enum { EXTRA_ROUNDS = 10 };
+enum { EXTRA_ROUNDS = 10, BUSY_LEAST = 2 };
 
 void cc_model_init(struct cc_model *m, skt_time now)
 {
@@ -93,6 +93,29 @@ bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_
         take_extra(m, s);
     }
     return over;
+}
+
+/* While the queue stands the bottleneck is busy: what is acknowledged in that time is its rate. Sooner than the samples
+ * know it, which look back over a round trip. */
+void cc_model_busy(struct cc_model *m, const struct skt_cc_sample *s, skt_time margin)
+{
+    uint32_t i = BUSY_LEAST;
+    double rate;
+
+    if (!s->acked || !s->rtt || s->now == m->busy[0].at)
+        return;
+    if (s->rtt - m->rtt_min < margin) {
+        memset(m->busy, 0, sizeof m->busy);
+        return;
+    }
+    while (i < CC_BUSY - 1 && m->busy[i].at && s->now - m->busy[i].at < m->rtt_min / 8)
+        i++;
+    if (m->busy[i].at && s->now - m->busy[i].at >= m->rtt_min / 8) {
+        rate = (double)(s->delivered - m->busy[i].delivered) * (double)SKT_SEC / (double)(s->now - m->busy[i].at);
+        m->rates[0] = rate > (double)m->rates[0] ? (uint64_t)rate : m->rates[0];
+    }
+    memmove(m->busy + 1, m->busy, sizeof m->busy - sizeof *m->busy);
+    m->busy[0] = (struct cc_busy){ .at = s->now, .delivered = s->delivered };
 }
 
 uint64_t cc_model_rate(const struct cc_model *m, uint32_t rounds)
