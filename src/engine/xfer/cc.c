@@ -21,6 +21,7 @@ static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room =
 static const skt_time clock_slack = 2 * SKT_MS; /* a pacer's tick and that of an acknowledgement */
 static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
 static const uint64_t near_window = 8 << 20, near_least = 64 << 10;
+static const skt_time deep_every = 5 * SKT_SEC;
 static const double noise_most = .3; /* of a round's packets lost: no path is so noisy */
 
 enum state { STARTUP, DOWN, CRUISE, UP, BESIDE };
@@ -40,8 +41,12 @@ struct skt_cc {
     bool measure;      /* DOWN: after STARTUP, the rate is not known well */
     bool was_beside;   /* DOWN: this is where it goes back to */
     uint64_t drained;  /* DOWN: delivered when as little was in flight as was wanted; 0: not yet */
-    skt_time down_rtt; /* DOWN: lowest */
-    uint32_t crowded;  /* times in a row that the queue did not drain */
+    bool settled;      /* DOWN: and what was sent then is acknowledged */
+    skt_time down_rtt; /* DOWN: lowest mean */
+    uint32_t down_means;
+    skt_time deep_at; /* from then on DOWN is to be seen to its end */
+    double noise;     /* share of packets that are lost while no queue stands */
+    uint32_t crowded; /* times in a row that the queue did not drain */
     struct cc_cubic cubic;
     skt_time beside_at;      /* when BESIDE began */
     skt_time peak, peak_now; /* BESIDE: the longest queue in the last round, in this one */
@@ -112,6 +117,8 @@ static void begin_down(struct skt_cc *cc, bool was_beside)
     enter(cc, DOWN);
     cc->was_beside = was_beside;
     cc->drained = 0;
+    cc->settled = false;
+    cc->down_means = cc->model.means;
     cc->down_rtt = 0;
 }
 
@@ -159,11 +166,13 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
 /* Alone, or do others fill the queue that we have left? */
 static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
-    bool crowded = cc->down_rtt - cc->model.rtt_min > margin(cc);
+    bool crowded = !cc->down_rtt || cc->down_rtt - cc->model.rtt_min > margin(cc);
     bool first = cc->measure;
     uint64_t rate = cc_model_rate(&cc->model, 4);
 
     cc->measure = false;
+    if (cc->settled)
+        cc->deep_at = s->now + deep_every;
     cc->crowded = crowded ? cc->crowded + 1 : 0;
     if (crowded && cc->was_beside) {
         begin_beside(cc, s);
@@ -182,15 +191,29 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
     }
 }
 
+/* Ends when a mean of what was sent after the path had been left to itself is known: sooner, if it is empty. Now and then
+ * it stays long enough to see the lowest round trip. */
 static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
+    struct cc_model *m = &cc->model;
+    bool mean = m->means != cc->down_means;
+
     if (cc->measure)
-        cc_model_busy(&cc->model, s, startup_margin(cc) / 2);
-    if (s->rtt && (!cc->down_rtt || s->rtt < cc->down_rtt))
-        cc->down_rtt = s->rtt;
-    if (!cc->drained && s->inflight <= skt_cc_window(cc))
-        cc->drained = s->delivered;
-    else if ((cc->drained && s->prior >= cc->drained) || rounds_in(cc) > DOWN_ROUNDS)
+        cc_model_busy(m, s, startup_margin(cc) / 2);
+    if (mean && (!cc->down_rtt || m->stand[0] < cc->down_rtt))
+        cc->down_rtt = m->stand[0];
+    cc->down_means = m->means;
+    if (!cc->drained) {
+        if (s->inflight <= skt_cc_window(cc))
+            cc->drained = s->delivered;
+    } else if (!cc->settled && s->prior >= cc->drained) {
+        cc->settled = true;
+        cc_model_mean_anew(m, s->now);
+    } else if (mean && (cc->settled || (cc->down_rtt - m->rtt_min < margin(cc) / 2 && s->now < cc->deep_at))) {
+        end_down(cc, s);
+        return;
+    }
+    if (rounds_in(cc) > DOWN_ROUNDS)
         end_down(cc, s);
 }
 
@@ -259,12 +282,22 @@ static void near_round(struct skt_cc *cc)
         cc->near += cc->near / 64;
 }
 
+static void noise_round(struct skt_cc *cc)
+{
+    if (!queue_stands(cc) && cc->state != STARTUP)
+        cc->noise += (lost_share(cc) - cc->noise) / 8;
+    if (cc->noise > noise_most)
+        cc->noise = noise_most;
+}
+
 void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     bool round = cc_model_take(&cc->model, s, cc->state == BESIDE || cc->was_beside);
 
-    if (round)
+    if (round) {
         near_round(cc);
+        noise_round(cc);
+    }
     if (s->lost && cc->model.prior >= cc->cut_at && queue_stands(cc))
         congestion(cc, s);
     switch (cc->state) {
@@ -348,7 +381,7 @@ static double pace(const struct skt_cc *cc)
     case CRUISE: return rate;
     case UP: break;
     }
-    return up_gain * rate;
+    return up_gain * rate / (1 - cc->noise);
 }
 
 uint64_t skt_cc_rate(const struct skt_cc *cc)

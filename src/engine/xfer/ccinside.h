@@ -19,8 +19,10 @@ struct cc_model {
     skt_time rtt_min, srtt;          /* 0: not known */
     skt_time rtt_span[CC_RTT_SPANS]; /* lowest of the last spans; rtt_min is the lowest of them */
     skt_time rtt_span_began;
-    skt_time stand[2],
-        stand_began; /* lowest of the last two quarters of a round trip: a queue that stands, not jitter */
+    skt_time stand[2]; /* the last two means, each of about a quarter of a round trip */
+    skt_time mean_began, mean_sum;
+    int32_t mean_n;
+    uint32_t means; /* counted */
 
     skt_time burst_began; /* acknowledgements that come faster than the rate, since then: */
     uint64_t burst_acked;
@@ -35,6 +37,7 @@ struct cc_model {
 
 void cc_model_init(struct cc_model *m, skt_time now);
 /* True: a round is over; past_ tells of it, the rest of the one that begins. keep_rtt_min: others fill the queue. */
+void cc_model_mean_anew(struct cc_model *m, skt_time now); /* what comes now is no more of the old */
 bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_rtt_min);
 void cc_model_busy(struct cc_model *m, const struct skt_cc_sample *s, skt_time margin);
 uint64_t cc_model_rate(const struct cc_model *m, uint32_t rounds); /* highest of the last so many; 0: not known */

@@ -4,38 +4,52 @@
 
 #include "base/banned.h"
 
-static const skt_time span = 10 * SKT_SEC;        /* rtt_min is the lowest of one to two of them */
-static const skt_time stand_least = 500 * SKT_US; /* shorter quarters of a round trip would hold no sample */
-enum { EXTRA_ROUNDS = 10, BUSY_LEAST = 2 };
+static const skt_time span = 10 * SKT_SEC; /* rtt_min is the lowest of one to two of them */
+enum { EXTRA_ROUNDS = 10, BUSY_LEAST = 2, MEAN_LEAST = 4, KEEP = 4 };
 
 void cc_model_init(struct cc_model *m, skt_time now)
 {
-    *m = (struct cc_model){ .rtt_span_began = now, .stand_began = now, .burst_began = now };
+    *m = (struct cc_model){ .rtt_span_began = now, .mean_began = now, .burst_began = now };
 }
 
 static skt_time lower(skt_time a, skt_time b) { return !a || (b && b < a) ? b : a; }
 
-/* keep: others fill the queue, so that what is measured now is not the path's own. */
-static void take_rtt(struct cc_model *m, skt_time now, skt_time rtt, bool keep)
+/* The span's lowest mean. keep: others fill the queue, so that what is measured now is not the path's own. */
+static void take_mean(struct cc_model *m, skt_time now, skt_time mean, bool keep)
 {
-    skt_time quarter = m->srtt / 4 > stand_least ? m->srtt / 4 : stand_least;
-
-    memmove(m->rtts + 1, m->rtts, sizeof m->rtts - sizeof *m->rtts);
-    m->rtts[0] = rtt;
-    m->srtt = m->srtt ? m->srtt + (rtt - m->srtt) / 8 : rtt;
-    if (now - m->rtt_span_began > (keep ? 4 : 1) * span) {
+    if (now - m->rtt_span_began > (keep ? KEEP : 1) * span) {
         m->rtt_span[1] = m->rtt_span[0];
         m->rtt_span[0] = 0;
         m->rtt_span_began = now;
     }
-    m->rtt_span[0] = lower(m->rtt_span[0], rtt);
+    m->rtt_span[0] = lower(m->rtt_span[0], mean);
     m->rtt_min = lower(m->rtt_span[0], m->rtt_span[1]);
-    if (now - m->stand_began > quarter) {
-        m->stand[1] = m->stand[0];
-        m->stand[0] = 0;
-        m->stand_began = now;
-    }
-    m->stand[0] = lower(m->stand[0], rtt);
+    m->stand[1] = m->stand[0];
+    m->stand[0] = mean;
+    m->means++;
+}
+
+/* Means of a few are compared with means of a few: jitter and packets that overtake others are then no queue. */
+static void take_rtt(struct cc_model *m, skt_time now, skt_time rtt, bool keep)
+{
+    memmove(m->rtts + 1, m->rtts, sizeof m->rtts - sizeof *m->rtts);
+    m->rtts[0] = rtt;
+    m->srtt = m->srtt ? m->srtt + (rtt - m->srtt) / 8 : rtt;
+    m->mean_sum += rtt;
+    m->mean_n++;
+    if (!m->rtt_span[0] && !m->rtt_span[1])
+        m->rtt_min = lower(m->rtt_min, rtt); /* until there is a mean */
+    if (m->mean_n < MEAN_LEAST || now - m->mean_began < m->srtt / 4)
+        return;
+    take_mean(m, now, m->mean_sum / m->mean_n, keep);
+    cc_model_mean_anew(m, now);
+}
+
+void cc_model_mean_anew(struct cc_model *m, skt_time now)
+{
+    m->mean_began = now;
+    m->mean_sum = 0;
+    m->mean_n = 0;
 }
 
 /* How far acknowledgements run ahead of the rate, so that what they gather on their way does not stop the flow. */
