@@ -4,6 +4,16 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What stands between these two is C to a C++ compiler, too. */
+#ifdef __cplusplus
+#define SKT_BEGIN extern "C" {
+#define SKT_END   }
+#else
+#define SKT_BEGIN
+#define SKT_END
+#endif
+
+SKT_BEGIN
 /* Bytes: a span is read, a room is written, a buf is counted and shared.
  * Pointers are non-NULL unless a comment says so. */
 
@@ -33,12 +43,18 @@ struct skt_room {
 
 static inline struct skt_span skt_span_of(const void *p, size_t n)
 {
-    return (struct skt_span){ .p = p, .end = n ? (const uint8_t *)p + n : p };
+    const uint8_t *begin = (const uint8_t *)p;
+    struct skt_span s = { begin, n ? begin + n : begin, false };
+
+    return s;
 }
 static inline struct skt_span skt_span_str(const char *text) { return skt_span_of(text, strlen(text)); }
 static inline struct skt_room skt_room_of(void *p, size_t n)
 {
-    return (struct skt_room){ .p = p, .end = n ? (uint8_t *)p + n : p };
+    uint8_t *begin = (uint8_t *)p;
+    struct skt_room r = { begin, n ? begin + n : begin, false };
+
+    return r;
 }
 static inline size_t skt_len(struct skt_span s) { return (size_t)(s.end - s.p); }
 static inline size_t skt_left(struct skt_room r) { return (size_t)(r.end - r.p); }
@@ -81,3 +97,4 @@ static inline void skt_buf_put(struct skt_buf *buf) /* takes NULL */
     if (buf && !--buf->refs)
         skt_buf_free(buf);
 }
+SKT_END

@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/engine.h>
 
+SKT_BEGIN
 /* chat: an IRC server. Its links are streams that it did not ask for: every OPEN is a person. doc/protocol/irc.md tells
  * what it speaks. Nothing it holds grows above the caps of its conf, and what it refuses is counted. */
 struct skt_chat;
@@ -76,3 +77,4 @@ void skt_chat_stats(const struct skt_chat *chat, struct skt_chat_stats *ret_stat
 
 /* Tells everyone why and closes every link. New links are refused from now on. */
 void skt_chat_stop(struct skt_chat *chat, skt_time now, const char *reason);
+SKT_END

@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/bytes.h>
 
+SKT_BEGIN
 /* The contract between an engine and the world: three calls here, and next(&event) of each engine for the verb.
  * An engine is a state machine: it has no descriptor, no clock and no chance of its own, and nothing calls back.
  * Its drivers are src/drive/rt.c (the kernel) and src/drive/sim.c (the tests' world). */
@@ -90,3 +91,4 @@ struct skt_engine {
  *   It ends with in MOVE (link = target) and why != 0, or when len is done (why 0, with the bytes that
  *   completed it).
  * - Datagrams: recv takes whole ones; what it leaves without hold is lost, as on any network. */
+SKT_END

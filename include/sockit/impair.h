@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/engine.h>
 
+SKT_BEGIN
 /* impair: a proxy that is a bad network: who comes is led to `to`, and what passes is delayed, lost, slowed.
  *
  * All connections and flows share one line, each way with its own dice (up: from who came to the target). What it does is
@@ -85,3 +86,4 @@ void skt_impair_stats(struct skt_impair *impair, skt_time now, struct skt_impair
 /* What the line is from now on, its time beginning anew: "delay 100ms 10ms\nat 5s: loss 100%". Until then nothing is bad.
  * name: of the text, for the sentence in why (may be NULL). -EINVAL, -ERANGE, -E2BIG, -ENOMEM: it stays as it was. */
 int skt_impair_network(struct skt_impair *impair, struct skt_span text, const char *name, struct skt_room *why);
+SKT_END

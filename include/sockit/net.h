@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+SKT_BEGIN
 /* net: sockets that wait, for programs of one page. No thread, no signal handler, no SIGPIPE. A socket belongs to one
  * thread at a time. For thousands of sockets in one thread take sockit/rt.h.
  * Calls that may wait have a deadline: a moment, so that a whole conversation can have one. skt_in() makes it from now;
@@ -98,3 +99,4 @@ static inline void skt_sock_cleanup(struct skt_sock **sock) { skt_sock_close(*so
 
 /* Prints a stranger's text: LF, TAB and what is harmless as it is, what could command a terminal as \xNN. */
 void skt_show(FILE *to, struct skt_span bytes);
+SKT_END

@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/engine.h>
 
+SKT_BEGIN
 /* relay: leads two conversations into each other: who comes and a target (serve --to, --exec), or a peer and this
  * program's own standard input and output (listen, connect). Half-closes pass through; an end loses nothing. */
 struct skt_relay;
@@ -56,3 +57,4 @@ void skt_relay_expect(struct skt_relay *relay, skt_link peer);
  * more now; -EPIPE: the peer is gone; -EMSGSIZE: larger than a datagram. */
 int skt_relay_say(struct skt_relay *relay, struct skt_span text);
 int skt_relay_say_end(struct skt_relay *relay); /* and no more: half-close behind it */
+SKT_END

@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/engine.h>
 
+SKT_BEGIN
 /* rt: the runtime. Drives engines over the kernel's sockets, one thread each. */
 struct skt_rt;
 struct skt_tls; /* sockit/tls.h */
@@ -81,3 +82,4 @@ int skt_rt_peer(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr);
  * until the next call on rt. */
 const char *skt_rt_why(struct skt_rt *rt, skt_link link);
 void skt_rt_stats(const struct skt_rt *rt, struct skt_rt_stats *ret_stats);
+SKT_END

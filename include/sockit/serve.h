@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/engine.h>
 
+SKT_BEGIN
 /* serve: answers many peers by a rule: echo, reply, say, discard. Streams and datagrams alike. */
 struct skt_serve;
 
@@ -37,3 +38,4 @@ struct skt_engine skt_serve_engine(struct skt_serve *serve);
 /* At most 4096 events wait; older ones are dropped and counted in *ret_lost (may be NULL). */
 bool skt_serve_next(struct skt_serve *serve, struct skt_serve_event *ret_event);
 uint64_t skt_serve_events_lost(const struct skt_serve *serve);
+SKT_END

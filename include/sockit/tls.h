@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/bytes.h>
 
+SKT_BEGIN
 /* tls: what a TLS listener or a TLS connect needs to know, loaded once and shared by all their links. TLS 1.2 and 1.3.
  * Needs the plug-in sockit-tls.so (OpenSSL), which is loaded by the first skt_tls_new. */
 struct skt_tls;
@@ -33,3 +34,4 @@ SKT_CLEANUP(skt_tls)
 /* Reads the files again (SIGHUP); links opened from now on use them. On failure the old ones stay, and why says it.
  * A sandbox must leave their directories readable. May be called while other threads open links. */
 int skt_tls_reload(struct skt_tls *tls, struct skt_room *why);
+SKT_END

@@ -1,6 +1,7 @@
 #pragma once
 #include <sockit/engine.h>
 
+SKT_BEGIN
 /* xfer: files over datagrams, encrypted, verified, resumed. doc/protocol/xfer.md. One engine sends or receives; it touches no
  * file: what it wants done with files are events that ask (job != 0), and skt_xfer_answer() says how it went. */
 struct skt_xfer;
@@ -93,3 +94,4 @@ struct skt_xfer_stats {                            /* of a session */
     const char *aead;
 };
 bool skt_xfer_stats(const struct skt_xfer *xfer, uint32_t session, struct skt_xfer_stats *ret_stats);
+SKT_END

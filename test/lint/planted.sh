@@ -79,6 +79,9 @@ refused 'bytes.h does not stand alone' "$tools/headers" tree
 good
 echo 'size_t x_len(void);' >>tree/src/base/heap.h
 refused 'heap.h does not stand alone' "$tools/headers" tree
+good
+echo 'static inline struct skt_y { int x; } skt_z(void) { return (struct skt_y){ .x = 1 }; }' >>tree/include/sockit/bytes.h
+! command -v c++ >/dev/null || refused 'bytes.h does not stand alone (c++)' "$tools/headers" tree
 
 # symbols: a library that exports more, or less, than is declared.
 good
