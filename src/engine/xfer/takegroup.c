@@ -1,0 +1,464 @@
+/* takegroup: the groups of the receiver's files: asked for, put together from blocks, verified, written; or compared with
+ * what is there already. */
+#include "engine/xfer/takeinside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SPARE_MAX = 256 };
+
+uint32_t take_group_len(const struct take_file *f, uint64_t group)
+{
+    uint64_t left = f->meta.size - group * SKT_GROUP;
+
+    return left < SKT_GROUP ? (uint32_t)left : SKT_GROUP;
+}
+
+static void broken(struct skt_take *t, const char *what) { skt_desk_close(t->desk, SKT_XFER_BROKEN, "%s", what); }
+
+static void no_memory(struct skt_take *t) { skt_desk_close(t->desk, SKT_XFER_NO_MEMORY, "out of memory"); }
+
+/* --- groups: spare ones keep their table of ranges --- */
+
+static struct take_group *group_new(struct skt_take *t, struct take_file *f, uint64_t index)
+{
+    struct take_group *g = SKT_LIST_FIRST(&t->spare, struct take_group, list);
+    struct skt_ranges got;
+
+    if (g) {
+        skt_list_drop(&g->list);
+        t->n_spare--;
+        got = g->got;
+        got.n = 0;
+    } else {
+        g = malloc(sizeof *g);
+        if (!g)
+            return NULL;
+        (void)skt_ranges_init(&got, TAKE_PIECES);
+    }
+    *g = (struct take_group){ .file = f, .index = index, .len = take_group_len(f, index), .got = got };
+    skt_list_put(&f->active, &g->of_file);
+    t->asked += g->len;
+    return g;
+}
+
+static void group_delete(struct take_group *g)
+{
+    skt_ranges_done(&g->got);
+    free(g);
+}
+
+static void group_free(struct skt_take *t, struct take_group *g)
+{
+    struct skt_cell *cell = skt_cell(&g->file->cells, g->index);
+
+    if (cell)
+        cell->group = NULL;
+    skt_pool_put(t->desk->pool, g->bytes, g->len);
+    t->asked -= g->len;
+    skt_list_drop(&g->list);
+    skt_list_drop(&g->of_file);
+    if (t->n_spare == SPARE_MAX) {
+        group_delete(g);
+        return;
+    }
+    skt_list_put(&t->spare, &g->list);
+    t->n_spare++;
+}
+
+void take_groups_drop(struct skt_take *t, struct take_file *f)
+{
+    struct skt_node *next;
+
+    for (struct skt_node *node = f->active.next; node != &f->active; node = next) {
+        struct take_group *g = (struct take_group *)((char *)node - offsetof(struct take_group, of_file));
+        next = node->next;
+        if (!g->writing || !f->jobs) /* the verb has its bytes */
+            group_free(t, g);
+    }
+}
+
+void take_spare_done(struct skt_take *t)
+{
+    struct take_group *g;
+
+    while ((g = SKT_LIST_FIRST(&t->spare, struct take_group, list))) {
+        skt_list_drop(&g->list);
+        group_delete(g);
+    }
+}
+
+/* --- asking --- */
+
+static bool has_room(const struct skt_take *t)
+{
+    return !t->desk->closing && skt_conn_say_room(t->desk->conn) >= TAKE_SAY;
+}
+
+static void say_need(struct skt_take *t, const struct take_file *f, uint64_t group, uint64_t count)
+{
+    skt_desk_say(t->desk,
+        &(struct skt_xfer_message){ .kind = SKT_XFER_NEED, .file = f->number, .group = group, .count = count });
+}
+
+/* Is group f->ask one to be asked for, and does the window allow it? */
+static bool begin_group(struct skt_take *t, struct take_file *f)
+{
+    struct skt_cell *cell;
+
+    if (t->asked && t->asked + take_group_len(f, f->ask) > t->conf.window)
+        return false;
+    cell = skt_cell_make(&f->cells, f->ask, &t->desk->cells);
+    if (cell)
+        cell->group = group_new(t, f, f->ask);
+    if (!cell || !cell->group) {
+        no_memory(t);
+        return false;
+    }
+    return true;
+}
+
+static bool is_stored(const struct take_file *f, uint64_t group)
+{
+    const struct skt_cell *cell = skt_cell(&f->cells, group);
+
+    return group < f->fed || (cell && cell->stored);
+}
+
+/* One run of groups of the file. False: the window is full. */
+static bool ask_run(struct skt_take *t, struct take_file *f)
+{
+    uint64_t from, n = 0;
+
+    while (f->ask < f->ask_end && is_stored(f, f->ask))
+        f->ask++;
+    from = f->ask;
+    while (f->ask < f->ask_end && !is_stored(f, f->ask) && begin_group(t, f)) {
+        f->ask++;
+        n++;
+    }
+    if (n)
+        say_need(t, f, from, n);
+    return f->ask == f->ask_end || n;
+}
+
+void take_ask(struct skt_take *t)
+{
+    struct take_file *f;
+
+    while ((f = SKT_LIST_FIRST(&t->asking, struct take_file, asking)) && has_room(t)) {
+        if (!ask_run(t, f))
+            return;
+        if (f->ask == f->ask_end)
+            skt_list_drop(&f->asking);
+    }
+}
+
+void take_again(struct skt_take *t)
+{
+    struct take_group *g;
+
+    while ((g = SKT_LIST_FIRST(&t->again, struct take_group, list)) && has_room(t)) {
+        skt_list_drop(&g->list);
+        say_need(t, g->file, g->index, 1);
+    }
+}
+
+/* --- verifying --- */
+
+/* Groups in order make the hash of the file; the cells of those that are told to the tree are needed no more. */
+static void feed(struct skt_take *t, struct take_file *f)
+{
+    struct skt_cell *cell;
+
+    if (f->groups == 1) {
+        cell = skt_cell(&f->cells, 0);
+        memcpy(f->hash, cell->value, SKT_HASH);
+        f->fed = 1;
+        return;
+    }
+    if (!f->tree) {
+        f->tree = malloc(sizeof *f->tree);
+        if (!f->tree) {
+            no_memory(t);
+            return;
+        }
+        skt_tree_init(f->tree);
+    }
+    while (f->fed < f->groups && (cell = skt_cell(&f->cells, f->fed)) && cell->stored) {
+        skt_tree_add(f->tree, cell->value);
+        if (++f->fed % SKT_CELLS == 0)
+            skt_cells_drop(&f->cells, f->fed - 1, &t->desk->cells);
+    }
+}
+
+static void group_stored(struct skt_take *t, struct take_file *f, uint64_t group)
+{
+    struct skt_cell *cell = skt_cell(&f->cells, group);
+
+    cell->stored = true;
+    f->stored++;
+    t->desk->stats.bytes_done += take_group_len(f, group);
+    if (group == f->fed)
+        feed(t, f);
+    if (f->stored == f->groups)
+        skt_list_put(&t->todo, &f->todo);
+}
+
+static void group_differs(struct skt_take *t, struct take_group *g)
+{
+    if (++g->tries >= TAKE_TRIES) {
+        skt_desk_close(t->desk, SKT_XFER_DIFFERS, "group %llu of file %u differs from its value, %d times",
+            (unsigned long long)g->index, g->file->number, TAKE_TRIES);
+        return;
+    }
+    g->n_got = 0;
+    g->got.n = 0;
+    g->zeros = false;
+    skt_list_put(&t->again, &g->list);
+}
+
+/* Whole, and its value known? Then it is right, or asked for again. */
+static void group_try(struct skt_take *t, struct take_file *f, struct take_group *g, const struct skt_cell *cell)
+{
+    uint8_t value[SKT_HASH];
+
+    if (!cell->known || g->right || (!g->zeros && g->n_got < g->len))
+        return;
+    if (g->zeros)
+        skt_group_hash_zeros(g->index, f->meta.size, value);
+    else
+        skt_group_hash(g->index, f->meta.size, skt_span_of(g->bytes, g->len), value);
+    if (memcmp(value, cell->value, SKT_HASH) != 0) {
+        group_differs(t, g);
+        return;
+    }
+    g->right = true;
+    if (g->len) {
+        skt_list_drop(&g->list); /* asked for again, but a late block made it whole */
+        skt_list_put(&t->writes, &g->list);
+        return;
+    }
+    group_free(t, g); /* of no bytes: the only one of an empty file */
+    group_stored(t, f, 0);
+}
+
+/* A value that was not asked for by NEED: of CHECK, in order. */
+static void check_value(struct skt_take *t, struct take_file *f, uint64_t group, const uint8_t *value)
+{
+    struct skt_cell *cell;
+
+    if (!f->check_said || group != f->valued) {
+        broken(t, "HASHES that nobody asked for");
+        return;
+    }
+    cell = skt_cell_make(&f->cells, group, &t->desk->cells);
+    if (!cell) {
+        no_memory(t);
+        return;
+    }
+    memcpy(cell->value, value, SKT_HASH);
+    cell->known = true;
+    f->valued++;
+    if (!f->comparing)
+        skt_list_put(&t->todo, &f->todo);
+}
+
+static void one_value(struct skt_take *t, struct take_file *f, uint64_t group, const uint8_t *value)
+{
+    struct skt_cell *cell = skt_cell(&f->cells, group);
+
+    if (group < f->fed)
+        return;
+    if (cell && cell->known && memcmp(cell->value, value, SKT_HASH) != 0) {
+        broken(t, "HASHES twice with other values");
+    } else if (cell && cell->group) {
+        memcpy(cell->value, value, SKT_HASH);
+        cell->known = true;
+        group_try(t, f, cell->group, cell);
+    } else if (!cell || !cell->known) {
+        check_value(t, f, group, value);
+    }
+}
+
+/* The file of a message about groups; NULL: it is settled or has failed, and who says it does not know yet; or it is wrong. */
+static struct take_file *file_of(struct skt_take *t, const struct skt_xfer_message *m)
+{
+    struct take_file *f = take_file(t, m->file);
+
+    if (m->file >= t->count || (f && (f->meta.kind != SKT_XFER_FILE || f->state < TAKE_FILLING))) {
+        broken(t, "HASHES or ZEROS of what was not asked for");
+        return NULL;
+    }
+    if (f && (m->count > f->groups || m->group > f->groups - m->count)) {
+        broken(t, "HASHES or ZEROS beyond the end of the file");
+        return NULL;
+    }
+    return f && f->state == TAKE_FILLING ? f : NULL;
+}
+
+void take_hashes(struct skt_take *t, const struct skt_xfer_message *m)
+{
+    struct take_file *f = file_of(t, m);
+
+    for (uint64_t i = 0; f && i < m->count && !t->desk->closing; i++)
+        one_value(t, f, m->group + i, m->hash + i * SKT_HASH);
+}
+
+void take_zeros(struct skt_take *t, const struct skt_xfer_message *m)
+{
+    struct take_file *f = file_of(t, m);
+
+    for (uint64_t i = m->group; f && i < m->group + m->count && !t->desk->closing; i++) {
+        struct skt_cell *cell = skt_cell(&f->cells, i);
+        struct take_group *g = cell ? cell->group : NULL;
+
+        if (!g && !is_stored(f, i)) {
+            broken(t, "ZEROS that nobody asked for");
+        } else if (g && !g->right) {
+            g->zeros = true;
+            group_try(t, f, g, cell);
+        }
+    }
+}
+
+/* --- blocks --- */
+
+static void put_block(struct skt_take *t, struct take_group *g, uint32_t from, struct skt_span bytes)
+{
+    uint64_t fresh = 0;
+    int r;
+
+    if (!g->bytes)
+        g->bytes = skt_pool_get(t->desk->pool, g->len);
+    r = g->bytes ? skt_ranges_take(&g->got, from, from + skt_len(bytes), &fresh) : -ENOMEM;
+    if (r == -ENOSPC)
+        broken(t, "a group in too many pieces");
+    else if (r)
+        no_memory(t);
+    else if (fresh)
+        memcpy(g->bytes + from, bytes.p, skt_len(bytes));
+    g->n_got += (uint32_t)fresh;
+}
+
+void skt_take_block(struct skt_take *t, uint32_t file, uint64_t offset, struct skt_span bytes)
+{
+    struct take_file *f = take_file(t, file);
+    uint64_t index = offset / SKT_GROUP;
+    uint32_t from = (uint32_t)(offset % SKT_GROUP);
+    struct skt_cell *cell;
+    struct take_group *g;
+
+    if (t->ended || t->desk->closing || (!f && file < t->count))
+        return; /* settled: a late copy */
+    if (f && f->state > TAKE_FILLING)
+        return; /* the same; or it failed, and the sender does not know yet */
+    cell = f && f->state == TAKE_FILLING && index < f->groups ? skt_cell(&f->cells, index) : NULL;
+    g = cell ? cell->group : NULL;
+    if (g && from + skt_len(bytes) <= g->len) {
+        if (g->right || g->zeros)
+            return;
+        put_block(t, g, from, bytes);
+        if (!t->desk->closing)
+            group_try(t, f, g, cell);
+    } else if (g || !f || !is_stored(f, index)) {
+        broken(t, "a BLOCK that nobody asked for");
+    }
+}
+
+/* --- writing --- */
+
+bool take_write(struct skt_take *t, struct skt_xfer_event *ev)
+{
+    struct take_group *g = SKT_LIST_FIRST(&t->writes, struct take_group, list);
+
+    if (!g)
+        return false;
+    *ev = (struct skt_xfer_event){
+        .kind = SKT_XFER_WRITE, .offset = g->index * SKT_GROUP, .len = g->len, .meta = &g->file->meta
+    };
+    if (!g->zeros)
+        ev->data = skt_span_of(g->bytes, g->len);
+    if (!skt_desk_ask(t->desk, ev, &(struct skt_job){ .file = g->file->number, .group = g->index }))
+        return false;
+    skt_list_drop(&g->list);
+    g->writing = true;
+    g->file->jobs++;
+    return true;
+}
+
+void take_wrote(struct skt_take *t, struct take_file *f, uint64_t group, int64_t result)
+{
+    struct skt_cell *cell = skt_cell(&f->cells, group);
+
+    group_free(t, cell->group); /* is there: who is being written is not dropped */
+    if (f->state != TAKE_FILLING || t->ended)
+        return;
+    if (result < 0)
+        take_fail(t, f, (int)result, NULL, true);
+    else
+        group_stored(t, f, group);
+}
+
+/* --- comparing: one group of a file at a time, in order --- */
+
+bool take_compare(struct skt_take *t, struct take_file *f, struct skt_xfer_event *ev)
+{
+    uint32_t len = take_group_len(f, f->compared);
+    struct skt_job job = { .file = f->number, .group = f->compared, .len = len };
+
+    if (t->compares >= TAKE_COMPARES)
+        return false;
+    job.bytes = skt_pool_get(t->desk->pool, len);
+    if (!job.bytes) {
+        no_memory(t);
+        return false;
+    }
+    *ev = (struct skt_xfer_event){ .kind = SKT_XFER_READ,
+        .offset = f->compared * SKT_GROUP,
+        .len = len,
+        .room = skt_room_of(job.bytes, len),
+        .meta = &f->meta };
+    if (!skt_desk_ask(t->desk, ev, &job)) {
+        skt_pool_put(t->desk->pool, job.bytes, len);
+        return false;
+    }
+    skt_list_drop(&f->todo);
+    f->comparing = true;
+    f->jobs++;
+    t->compares++;
+    return true;
+}
+
+static bool is_same(const struct take_file *f, const struct skt_job *job, int64_t result)
+{
+    const struct skt_cell *cell = skt_cell(&f->cells, job->group);
+    uint8_t value[SKT_HASH];
+
+    if (result == SKT_XFER_ALL_ZEROS)
+        skt_group_hash_zeros(job->group, f->meta.size, value);
+    else if (result == job->len)
+        skt_group_hash(job->group, f->meta.size, skt_span_of(job->bytes, job->len), value);
+    else
+        return false; /* shorter, or it cannot be read: it is asked for */
+    return !memcmp(value, cell->value, SKT_HASH);
+}
+
+void take_compared(struct skt_take *t, struct take_file *f, const struct skt_job *job, int64_t result)
+{
+    t->compares--;
+    f->comparing = false;
+    if (f->state == TAKE_FILLING && !t->ended) {
+        f->compared++;
+        f->ask_end = f->compared;
+        if (is_same(f, job, result)) {
+            t->desk->stats.bytes_same += job->len;
+            group_stored(t, f, job->group);
+        } else {
+            skt_list_put(&t->asking, &f->asking);
+        }
+        if (f->compared < f->valued)
+            skt_list_put(&t->todo, &f->todo);
+    }
+    skt_pool_put(t->desk->pool, job->bytes, job->len);
+}
