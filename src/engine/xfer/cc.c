@@ -14,7 +14,8 @@
 #include "base/banned.h"
 
 enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
-enum { CRUISE_ROUNDS = 6, CRUISE_LONG = 14, DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2 };
+enum { DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2, OVERFLOW = 64, SHARES = 16 };
+static const uint32_t cruise_rounds[] = { 2, 6, 14 }; /* after so many probes in vain */
 static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */
 static const double startup_pace = 4, beside_pace = 1.25; /* so much faster than the window allows: it decides */
 static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
@@ -35,6 +36,7 @@ struct skt_cc {
     uint64_t best;     /* STARTUP, UP: rate that was to be passed */
     uint32_t flat;     /* STARTUP: rounds in which it was not */
     uint32_t vain;     /* UP: how often in a row it did not */
+    bool queued;       /* UP: and it made a queue */
     uint32_t rising;   /* UP: how often in a row the rate rose */
     bool full;         /* the window or the pace was the limit in this round, not the application */
     uint64_t cut_at;   /* delivered at the last cut: what was sent before it must not cut again */
@@ -44,9 +46,10 @@ struct skt_cc {
     bool settled;      /* DOWN: and what was sent then is acknowledged */
     skt_time down_rtt; /* DOWN: lowest mean */
     uint32_t down_means;
-    skt_time deep_at; /* from then on DOWN is to be seen to its end */
-    double noise;     /* share of packets that are lost while no queue stands */
-    uint32_t crowded; /* times in a row that the queue did not drain */
+    skt_time deep_at;      /* from then on DOWN is to be seen to its end */
+    double shares[SHARES]; /* of packets that were lost in the last rounds */
+    double noise;          /* share of packets that are lost while no queue stands */
+    uint32_t crowded;      /* times in a row that the queue did not drain */
     struct cc_cubic cubic;
     skt_time beside_at;      /* when BESIDE began */
     skt_time peak, peak_now; /* BESIDE: the longest queue in the last round, in this one */
@@ -108,6 +111,12 @@ static double lost_share(const struct skt_cc *cc)
     return m->past_lost ? (double)m->past_lost / (double)(m->past_lost + m->past_acked) : 0;
 }
 
+/* Without a queue that could be seen. */
+static bool overflows(const struct skt_cc *cc)
+{
+    return lost_share(cc) > noise_most && cc->model.past_lost > OVERFLOW * (uint64_t)cc->conf.packet;
+}
+
 static bool is_near(const struct skt_cc *cc) { return 0 < cc->model.rtt_min && cc->model.rtt_min < near; }
 
 /* ---- states ---- */
@@ -124,6 +133,7 @@ static void begin_down(struct skt_cc *cc, bool was_beside)
 
 static void begin_up(struct skt_cc *cc)
 {
+    cc->queued = false;
     cc->best = cc_model_rate(&cc->model, CC_RATES);
     enter(cc, UP);
 }
@@ -154,8 +164,7 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
         cc->flat = (double)rate < 1.25 * (double)cc->best ? cc->flat + 1 : 0;
         cc->best = rate > cc->best ? rate : cc->best;
     }
-    if (cc->flat >= PLATEAU || cc_model_late(&cc->model) > startup_margin(cc) ||
-        (round && lost_share(cc) > noise_most)) {
+    if (cc->flat >= PLATEAU || cc_model_late(&cc->model) > startup_margin(cc) || (round && overflows(cc))) {
         cc_model_calm(&cc->model);
         cc->measure = true;
         cc->cut_at = s->delivered;
@@ -184,7 +193,7 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
         cc->rising = 0;
         cc->vain += !first;
         enter(cc, CRUISE);
-    } else if (++cc->rising < 2) {
+    } else if (++cc->rising < 2 && (cc->queued || (double)rate < 1.15 * (double)cc->best)) {
         begin_up(cc);
     } else {
         again(cc, s);
@@ -223,7 +232,7 @@ static void cruise(struct skt_cc *cc)
     if (rounds_in(cc) >= 2 && queue_stands(cc)) {
         cc_model_forget(&cc->model, 3);
         begin_down(cc, false);
-    } else if (rounds_in(cc) >= (cc->vain < 2 ? CRUISE_ROUNDS : CRUISE_LONG)) {
+    } else if (rounds_in(cc) >= cruise_rounds[cc->vain < 2 ? cc->vain : 2]) {
         begin_up(cc);
     }
 }
@@ -282,12 +291,16 @@ static void near_round(struct skt_cc *cc)
         cc->near += cc->near / 64;
 }
 
+/* The lowest of the last rounds: what a probe of ours made overflow is not noise. */
 static void noise_round(struct skt_cc *cc)
 {
-    if (!queue_stands(cc) && cc->state != STARTUP)
-        cc->noise += (lost_share(cc) - cc->noise) / 8;
-    if (cc->noise > noise_most)
-        cc->noise = noise_most;
+    double least = lost_share(cc);
+
+    memmove(cc->shares + 1, cc->shares, sizeof cc->shares - sizeof *cc->shares);
+    cc->shares[0] = least;
+    for (uint32_t i = 1; i < SHARES; i++)
+        least = cc->shares[i] < least ? cc->shares[i] : least;
+    cc->noise = least < noise_most ? least : noise_most;
 }
 
 void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
@@ -298,6 +311,7 @@ void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
         near_round(cc);
         noise_round(cc);
     }
+    cc->queued |= cc_model_late(&cc->model) > margin(cc) / 2;
     if (s->lost && cc->model.prior >= cc->cut_at && queue_stands(cc))
         congestion(cc, s);
     switch (cc->state) {
@@ -378,7 +392,7 @@ static double pace(const struct skt_cc *cc)
     case STARTUP: return startup_pace * window_pace(cc);
     case BESIDE: return beside_pace * window_pace(cc);
     case DOWN: return down_gain * rate;
-    case CRUISE: return rate;
+    case CRUISE: return rate / (1 - cc->noise);
     case UP: break;
     }
     return up_gain * rate / (1 - cc->noise);
