@@ -14,7 +14,7 @@
 #include "base/banned.h"
 
 enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
-enum { DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2, OVERFLOW = 64, SHARES = 16 };
+enum { DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2, OVERFLOW = 64, FUTILE = 3, SHARES = 16 };
 static const uint32_t cruise_rounds[] = { 2, 6, 14 }; /* after so many probes in vain */
 static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */
 static const double startup_pace = 4, beside_pace = 1.25; /* so much faster than the window allows: it decides */
@@ -23,7 +23,9 @@ static const skt_time clock_slack = 2 * SKT_MS; /* a pacer's tick and that of an
 static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
 static const uint64_t near_window = 8 << 20, near_least = 64 << 10;
 static const skt_time deep_every = 5 * SKT_SEC;
-static const double noise_most = .3; /* of a round's packets lost: no path is so noisy */
+static const double left_least = .25, cut_left = .3,
+                    share_least = .05; /* of our bytes left; of the queue that is ours */
+static const double noise_most = .3;   /* of a round's packets lost: no path is so noisy */
 
 enum state { STARTUP, DOWN, CRUISE, UP, BESIDE };
 
@@ -31,20 +33,24 @@ struct skt_cc {
     struct skt_cc_conf conf;
     struct cc_model model;
     enum state state;
-    uint32_t since;    /* round in which the state began */
-    double window;     /* STARTUP: bytes */
-    uint64_t best;     /* STARTUP, UP: rate that was to be passed */
-    uint32_t flat;     /* STARTUP: rounds in which it was not */
-    uint32_t vain;     /* UP: how often in a row it did not */
-    bool queued;       /* UP: and it made a queue */
-    uint32_t rising;   /* UP: how often in a row the rate rose */
-    bool full;         /* the window or the pace was the limit in this round, not the application */
-    uint64_t cut_at;   /* delivered at the last cut: what was sent before it must not cut again */
-    bool measure;      /* DOWN: after STARTUP, the rate is not known well */
-    bool was_beside;   /* DOWN: this is where it goes back to */
-    uint64_t drained;  /* DOWN: delivered when as little was in flight as was wanted; 0: not yet */
-    bool settled;      /* DOWN: and what was sent then is acknowledged */
-    skt_time down_rtt; /* DOWN: lowest mean */
+    uint32_t since;      /* round in which the state began */
+    double window;       /* STARTUP: bytes */
+    uint64_t best;       /* STARTUP, UP: rate that was to be passed */
+    uint32_t flat;       /* STARTUP: rounds in which it was not */
+    uint32_t vain;       /* UP: how often in a row it did not */
+    bool queued;         /* UP: and it made a queue */
+    uint32_t rising;     /* UP: how often in a row the rate rose */
+    bool full;           /* the window or the pace was the limit in this round, not the application */
+    uint64_t cut_at;     /* delivered at the last cut: what was sent before it must not cut again */
+    bool measure;        /* DOWN: after STARTUP, the rate is not known well */
+    bool was_beside;     /* DOWN: this is where it goes back to */
+    uint64_t drained;    /* DOWN: delivered when as little was in flight as was wanted; 0: not yet */
+    bool settled;        /* DOWN: and what was sent then is acknowledged */
+    double target;       /* DOWN: what is to be in flight */
+    uint64_t down_from;  /* DOWN: delivered when it began */
+    uint64_t before;     /* DOWN: in flight when it began */
+    skt_time before_rtt; /* DOWN: and the round trip, a mean */
+    skt_time down_rtt;   /* DOWN: lowest mean */
     uint32_t down_means;
     skt_time deep_at;      /* from then on DOWN is to be seen to its end */
     double shares[SHARES]; /* of packets that were lost in the last rounds */
@@ -54,6 +60,8 @@ struct skt_cc {
     skt_time beside_at;      /* when BESIDE began */
     skt_time peak, peak_now; /* BESIDE: the longest queue in the last round, in this one */
     uint32_t peak_round;
+    skt_time cut_rtt, cut_low; /* BESIDE: round trip at the last cut; lowest since, but for the round after it */
+    uint32_t cut_round, futile;
     uint64_t near; /* window on a path within this machine or rack; lost packets make it smaller */
 };
 
@@ -119,10 +127,35 @@ static bool overflows(const struct skt_cc *cc)
 
 static bool is_near(const struct skt_cc *cc) { return 0 < cc->model.rtt_min && cc->model.rtt_min < near; }
 
+/* ---- what may be in flight ---- */
+
+static double more(double a, double b) { return a > b ? a : b; }
+
+/* What the clocks of both ends and acknowledgements that come in bunches keep from being seen. */
+static double slack(const struct skt_cc *cc)
+{
+    double ticks = (double)cc_model_rate(&cc->model, CC_RATES) * (double)clock_slack / (double)SKT_SEC;
+
+    return more((double)cc_model_extra(&cc->model), ticks);
+}
+
+/* A little less than fills the path. Half of what was, when we know so little of the path that this would be even less, and
+ * when it is to be seen whether the queue is ours at all. */
+static double down_target(const struct skt_cc *cc)
+{
+    double target = down_gain * cc_model_bdp(&cc->model) + slack(cc), half = (double)cc->before / 2;
+
+    return target < half || cc->crowded ? half : target;
+}
+
 /* ---- states ---- */
 
-static void begin_down(struct skt_cc *cc, bool was_beside)
+static void begin_down(struct skt_cc *cc, const struct skt_cc_sample *s, bool was_beside)
 {
+    cc->before = s->inflight;
+    cc->before_rtt = cc_model_stand(&cc->model);
+    cc->target = down_target(cc);
+    cc->down_from = s->delivered;
     enter(cc, DOWN);
     cc->was_beside = was_beside;
     cc->drained = 0;
@@ -151,6 +184,7 @@ static void begin_beside(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     enter(cc, BESIDE);
     cc->beside_at = s->now;
+    cc->cut_low = cc->futile = 0;
 }
 
 static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round)
@@ -168,8 +202,18 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
         cc_model_calm(&cc->model);
         cc->measure = true;
         cc->cut_at = s->delivered;
-        begin_down(cc, false);
+        begin_down(cc, s, false);
     }
+}
+
+/* We have left and the round trip stayed as it was, though a queue would be shorter by what we did not send: the path has
+ * become longer. */
+static bool is_longer(const struct skt_cc *cc)
+{
+    double left = 1 - cc->target / (double)(cc->before + 1);
+    double change = (double)(cc->model.stand[0] - cc->before_rtt) / (double)cc->before_rtt;
+
+    return cc->settled && left > left_least && -left * share_least < change && change < left * share_least;
 }
 
 /* Alone, or do others fill the queue that we have left? */
@@ -183,7 +227,11 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
     if (cc->settled)
         cc->deep_at = s->now + deep_every;
     cc->crowded = crowded ? cc->crowded + 1 : 0;
-    if (crowded && cc->was_beside) {
+    if (crowded && is_longer(cc)) {
+        cc_model_longer(&cc->model, s->now, cc->model.stand[0]);
+        cc->crowded = cc->vain = 0;
+        enter(cc, CRUISE);
+    } else if (crowded && cc->was_beside) {
         begin_beside(cc, s);
     } else if (cc->crowded >= 2) {
         double bdp = (double)cc_model_rate(&cc->model, 3) * (double)cc->model.srtt / (double)SKT_SEC;
@@ -218,7 +266,8 @@ static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
     } else if (!cc->settled && s->prior >= cc->drained) {
         cc->settled = true;
         cc_model_mean_anew(m, s->now);
-    } else if (mean && (cc->settled || (cc->down_rtt - m->rtt_min < margin(cc) / 2 && s->now < cc->deep_at))) {
+    } else if (mean && (cc->settled || (s->prior >= cc->down_from && s->now < cc->deep_at &&
+                                           cc->down_rtt - m->rtt_min < margin(cc) / 2))) {
         end_down(cc, s);
         return;
     }
@@ -227,21 +276,21 @@ static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
 }
 
 /* Who else is like us sees the queue at the same time, and steps back with us. */
-static void cruise(struct skt_cc *cc)
+static void cruise(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     if (rounds_in(cc) >= 2 && queue_stands(cc)) {
         cc_model_forget(&cc->model, 3);
-        begin_down(cc, false);
+        begin_down(cc, s, false);
     } else if (rounds_in(cc) >= cruise_rounds[cc->vain < 2 ? cc->vain : 2]) {
         begin_up(cc);
     }
 }
 
 /* What came of it is known a round later: end_down. */
-static void up(struct skt_cc *cc)
+static void up(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
     if (rounds_in(cc) >= 1 || queue_stands(cc))
-        begin_down(cc, false);
+        begin_down(cc, s, false);
 }
 
 /* Others step back: a chance to find the path empty. */
@@ -256,13 +305,30 @@ static void beside(struct skt_cc *cc, const struct skt_cc_sample *s)
         cc_cubic_grow(&cc->cubic, s->now, cc->model.srtt, (double)s->acked / cc->conf.packet);
     if (s->now - cc->beside_at > beside_least && rounds_in(cc) > BESIDE_ROUNDS &&
         (queue_falls(cc) || s->now - cc->beside_at > 2 * beside_least))
-        begin_down(cc, true);
+        begin_down(cc, s, true);
+    if (cc->model.round - cc->cut_round > 1 && (!cc->cut_low || cc->model.stand[0] < cc->cut_low))
+        cc->cut_low = cc->model.stand[0];
     if (cc->model.round != cc->peak_round) {
         cc->peak_round = cc->model.round;
         cc->peak = cc->peak_now;
         cc->peak_now = 0;
     }
     cc->peak_now = cc_model_queue(&cc->model) > cc->peak_now ? cc_model_queue(&cc->model) : cc->peak_now;
+}
+
+/* We cut and cut, and the round trip stays as it was: what is lost is not lost by a queue. */
+static void see_cuts(struct skt_cc *cc, const struct skt_cc_sample *s)
+{
+    skt_time stands = cc_model_stand(&cc->model), fell = cc->cut_rtt - cc->cut_low;
+
+    cc->futile = cc->cut_low && (double)fell < cut_left * share_least * (double)cc->cut_rtt ? cc->futile + 1 : 0;
+    cc->cut_rtt = stands;
+    cc->cut_low = 0;
+    cc->cut_round = cc->model.round;
+    if (cc->futile < FUTILE)
+        return;
+    cc->futile = 0;
+    cc_model_longer(&cc->model, s->now, stands);
 }
 
 /* A loss while the queue stands. */
@@ -272,6 +338,7 @@ static void congestion(struct skt_cc *cc, const struct skt_cc_sample *s)
 
     cc->cut_at = s->delivered;
     if (cc->state == BESIDE || (cc->state == DOWN && cc->was_beside)) {
+        see_cuts(cc, s);
         double least = (double)cc_model_rate(m, 2) * (double)m->rtt_min / (double)SKT_SEC;
         cc_cubic_cut(&cc->cubic, s->now, least / cc->conf.packet);
         return;
@@ -279,7 +346,7 @@ static void congestion(struct skt_cc *cc, const struct skt_cc_sample *s)
     if (cc->state != STARTUP)
         cc_model_forget(m, 2);
     if (cc->state != DOWN)
-        begin_down(cc, false);
+        begin_down(cc, s, false);
 }
 
 /* Without a pace the window is the only brake: what overflows must make it smaller. */
@@ -317,8 +384,8 @@ void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
     switch (cc->state) {
     case STARTUP: startup(cc, s, round); break;
     case DOWN: down(cc, s); break;
-    case CRUISE: cruise(cc); break;
-    case UP: up(cc); break;
+    case CRUISE: cruise(cc, s); break;
+    case UP: up(cc, s); break;
     case BESIDE: beside(cc, s); break;
     }
     if (round)
@@ -344,22 +411,13 @@ void skt_cc_timeout(struct skt_cc *cc, skt_time now)
 
 /* ---- what it says ---- */
 
-/* What the clocks of both ends and acknowledgements that come in bunches keep from being seen. */
-static double slack(const struct skt_cc *cc)
-{
-    double extra = (double)cc_model_extra(&cc->model);
-    double ticks = (double)cc_model_rate(&cc->model, CC_RATES) * (double)clock_slack / (double)SKT_SEC;
-
-    return extra > ticks ? extra : ticks;
-}
-
 static double wanted(const struct skt_cc *cc)
 {
     double bdp = cc_model_bdp(&cc->model), extra = slack(cc);
 
     switch (cc->state) {
     case STARTUP: return cc->window;
-    case DOWN: return down_gain * bdp + extra;
+    case DOWN: return cc->measure ? down_target(cc) : cc->target;
     case CRUISE: return cruise_room * bdp + extra;
     case UP: return up_room * bdp + extra;
     case BESIDE: break;

@@ -45,8 +45,10 @@ void cc_model_forget(struct cc_model *m, uint32_t rounds);         /* all rates 
 void cc_model_calm(struct cc_model *m); /* what was gathered while the rate rose was no burst */
 uint64_t cc_model_extra(const struct cc_model *m);
 skt_time cc_model_late(const struct cc_model *m);  /* how long the last few packets waited at least */
-skt_time cc_model_queue(const struct cc_model *m); /* how long the queue stands, in time */
-double cc_model_bdp(const struct cc_model *m);     /* bytes that fill the path but no queue */
+skt_time cc_model_stand(const struct cc_model *m); /* round trip, means of late */
+void cc_model_longer(struct cc_model *m, skt_time now, skt_time rtt); /* the lowest round trip is this */
+skt_time cc_model_queue(const struct cc_model *m);                    /* how long the queue stands, in time */
+double cc_model_bdp(const struct cc_model *m);                        /* bytes that fill the path but no queue */
 
 /* RFC 9438: what a flow of TCP would do. Windows in packets. */
 struct cc_cubic {

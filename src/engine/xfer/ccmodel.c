@@ -161,9 +161,17 @@ skt_time cc_model_late(const struct cc_model *m)
     return least > m->rtt_min ? least - m->rtt_min : 0;
 }
 
+skt_time cc_model_stand(const struct cc_model *m) { return lower(m->stand[0], m->stand[1]); }
+
+void cc_model_longer(struct cc_model *m, skt_time now, skt_time rtt)
+{
+    m->rtt_span[0] = m->rtt_span[1] = m->rtt_min = rtt;
+    m->rtt_span_began = now;
+}
+
 skt_time cc_model_queue(const struct cc_model *m)
 {
-    skt_time stands = lower(m->stand[0], m->stand[1]);
+    skt_time stands = cc_model_stand(m);
 
     return stands > m->rtt_min ? stands - m->rtt_min : 0;
 }
