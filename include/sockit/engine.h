@@ -16,7 +16,7 @@ enum skt_family { SKT_NOWHERE, SKT_IP4, SKT_IP6, SKT_LOCAL /* Unix; id: the driv
 
 struct skt_addr {
     uint8_t family; /* enum skt_family */
-    uint8_t zero;   /* so that two addresses may be compared as bytes */
+    uint8_t here;   /* datagrams: the driver's number for the address of ours that it came to; 0: the only one */
     uint16_t port;
     uint32_t id;    /* IP6: scope */
     uint8_t ip[16]; /* IP4: the first four */
@@ -44,6 +44,7 @@ struct skt_in {
     bool hold;
     struct skt_buf *buf;         /* DATA: owner of data, to keep by skt_buf_ref instead of a copy. NULL: copy */
     uint32_t seg;                /* DATA of datagrams: length of each but the last; 0: data is one datagram */
+    skt_time at;                 /* DATA: when the kernel received its last byte, <= now; 0: not known */
     const struct skt_addr *peer; /* OPEN, datagrams: the other end; NULL elsewhere. Valid during the call */
     skt_link via;                /* OPEN: the listener; 0: it was asked for */
     uint64_t len;                /* MOVE: bytes moved */

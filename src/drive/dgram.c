@@ -20,7 +20,8 @@ enum {
     TRAIN_SEGS = 64,        /* UDP_MAX_SEGMENTS of the kernels before 6.9 */
     READS_A_TURN = 16,
     WAITING_MAX = 1024, /* trains kept for a full socket; then they are dropped, as a network does */
-    PATHS_MAX = 64      /* Unix peers remembered by number, the oldest forgotten */
+    PATHS_MAX = 64,     /* Unix peers remembered by number, the oldest forgotten */
+    HERE_MAX = 255 /* addresses of ours, told by a byte; what comes to others is answered from where the route says */
 };
 
 struct train {
@@ -31,12 +32,30 @@ struct train {
 
 struct dgrams {
     bool connected, no_gso, paused;
+    uint8_t here_n;        /* addresses of ours that something came to, so far; IPv4 mapped, if the socket is IPv6 */
+    uint8_t (*here)[16];   /* HERE_MAX, made when first needed */
     struct train rest;     /* what the engine held; buf NULL: none */
     uint32_t n, head;      /* trains waiting: n of them from head, a ring */
     struct train *waiting; /* WAITING_MAX, made when first needed */
     uint32_t paths_n;      /* numbers given to Unix peers so far */
     struct sockaddr_un *paths;
 };
+
+/* Bound to every address of this host: the kernel tells with each train which one it came to, so that the answer can
+ * leave from there. A kernel that does not tell chooses by the route. */
+static void tell_where(int fd)
+{
+    static const uint8_t any[16];
+    struct skt_addr local = sock_local(fd);
+    int on = 1;
+
+    if (memcmp(local.ip, any, sizeof any) != 0)
+        return;
+    if (local.family == SKT_IP4)
+        (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    else if (local.family == SKT_IP6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+}
 
 int dgram_start(struct skt_rt *rt, struct link *l)
 {
@@ -47,6 +66,8 @@ int dgram_start(struct skt_rt *rt, struct link *l)
     if (!link_extra(l) || !(d = l->x->dgrams = calloc(1, sizeof *d)))
         return -ENOMEM;
     d->connected = !getpeername(l->fd, (struct sockaddr *)&name.ss, &name.len);
+    if (!d->connected)
+        tell_where(l->fd);
     (void)setsockopt(l->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
     (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof big); /* the kernel takes what it allows */
     (void)setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof big);
@@ -73,6 +94,7 @@ void dgram_free(struct extra *x)
     skt_buf_put(d->rest.bytes.buf);
     free(d->waiting);
     free(d->paths);
+    free(d->here);
     free(d);
 }
 
@@ -119,18 +141,60 @@ static int addr_to(const struct dgrams *d, const struct skt_addr *addr, struct s
     return 0;
 }
 
+/* --- our own addresses, by number --- */
+
+static uint8_t here_number(struct dgrams *d, const uint8_t *ip, size_t n)
+{
+    uint8_t full[16] = { 0 };
+
+    memcpy(full, ip, n);
+    for (uint8_t i = d->here_n; i > 0; i--)
+        if (!memcmp(d->here[i - 1], full, sizeof full))
+            return i;
+    if (d->here_n == HERE_MAX || (!d->here && !(d->here = calloc(HERE_MAX, sizeof *d->here))))
+        return 0;
+    memcpy(d->here[d->here_n], full, sizeof full);
+    return ++d->here_n;
+}
+
+void dgram_local(const struct link *l, const struct skt_addr *peer, struct skt_addr *ret_local)
+{
+    const struct dgrams *d = l->x->dgrams;
+
+    *ret_local = sock_local(l->fd);
+    if (peer->here && peer->here <= d->here_n)
+        memcpy(ret_local->ip, d->here[peer->here - 1], sizeof ret_local->ip);
+}
+
 /* --- in --- */
 
-static uint32_t gro_size(struct msghdr *msg)
+/* What the kernel says of a train besides. */
+struct said {
+    uint32_t seg; /* 0: one datagram */
+    uint8_t here;
+};
+
+static struct said said(struct dgrams *d, struct msghdr *msg)
 {
+    struct said s = { 0 };
+
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        int size;
-        if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-            continue;
-        memcpy(&size, CMSG_DATA(c), sizeof size);
-        return (uint32_t)size;
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+            int size;
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+            s.seg = (uint32_t)size;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info; /* spec_dst: of ours, also when it came to a broadcast address */
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            s.here = here_number(d, (const uint8_t *)&info.ipi_spec_dst, sizeof info.ipi_spec_dst);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
+                s.here = here_number(d, info.ipi6_addr.s6_addr, sizeof info.ipi6_addr);
+        }
     }
-    return 0;
+    return s;
 }
 
 /* Tells the engine of a train; what it holds of it waits here, and the rest in the socket. False: read no more now. */
@@ -165,7 +229,7 @@ static bool receive(struct skt_rt *rt, struct link *l)
     struct sock_name name = { 0 };
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int)) * 2];
+        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
     } control;
     struct skt_room room;
     struct iovec iov;
@@ -177,6 +241,7 @@ static bool receive(struct skt_rt *rt, struct link *l)
         .msg_controllen = sizeof control };
     struct skt_addr peer;
     struct skt_in in = { .kind = SKT_DATA, .peer = &peer };
+    struct said more;
     ssize_t n;
 
     if (block_room(rt, &rt->in, READ_MAX, &room))
@@ -193,10 +258,10 @@ static bool receive(struct skt_rt *rt, struct link *l)
     block_used(&rt->in, room.p + n);
     in.buf = rt->in.buf;
     in.data = skt_span_of(room.p, (size_t)n);
-    in.seg = gro_size(&msg);
-    if (in.seg >= (size_t)n)
-        in.seg = 0;
+    more = said(d, &msg);
+    in.seg = more.seg < (size_t)n ? more.seg : 0;
     peer = msg.msg_namelen ? addr_from(d, &name.ss, msg.msg_namelen) : l->x->peer;
+    peer.here = more.here;
     l->heard = rt->now;
     rt->stats.bytes_in += (uint64_t)n;
     rt->stats.datagrams_in += in.seg ? ((size_t)n + in.seg - 1) / in.seg : 1;
@@ -234,33 +299,67 @@ void dgram_event(struct skt_rt *rt, struct link *l, unsigned events)
 
 /* --- out --- */
 
+/* Room for what the kernel is told with a train. */
+struct tell {
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    size_t len;
+};
+
+static void tell_more(struct tell *t, int level, int type, const void *p, size_t n)
+{
+    struct cmsghdr *c = (struct cmsghdr *)(void *)(t->room + t->len);
+
+    c->cmsg_len = CMSG_LEN(n);
+    c->cmsg_level = level;
+    c->cmsg_type = type;
+    memcpy(CMSG_DATA(c), p, n);
+    t->len += CMSG_SPACE(n);
+}
+
+static void tell_from(struct tell *t, const struct dgrams *d, uint8_t here, sa_family_t family)
+{
+    struct in_pktinfo info = { 0 };
+    struct in6_pktinfo info6 = { 0 };
+
+    memcpy(&info.ipi_spec_dst, d->here[here - 1], sizeof info.ipi_spec_dst);
+    memcpy(&info6.ipi6_addr, d->here[here - 1], sizeof info6.ipi6_addr);
+    if (family == AF_INET)
+        tell_more(t, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    else
+        tell_more(t, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof info6);
+}
+
 /* One system call. Bytes sent, or -errno. */
 static ssize_t send_piece(struct link *l, const struct skt_addr *peer, struct skt_span bytes, uint32_t seg)
 {
+    const struct dgrams *d = l->x->dgrams;
     struct iovec iov = { (void *)bytes.p, skt_len(bytes) };
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(uint16_t))];
-    } control = { .bytes = { 0 } };
+    struct tell tell = { .len = 0 };
     struct sock_name name;
     uint16_t size = (uint16_t)seg;
+    size_t without;
     ssize_t n;
     int r;
 
-    if (peer->family != SKT_NOWHERE && !l->x->dgrams->connected) {
-        if ((r = addr_to(l->x->dgrams, peer, &name)))
+    if (peer->family != SKT_NOWHERE && !d->connected) {
+        if ((r = addr_to(d, peer, &name)))
             return r;
         msg.msg_name = &name.ss;
         msg.msg_namelen = name.len;
     }
-    if (seg && iov.iov_len > seg) {
-        msg.msg_control = &control;
-        msg.msg_controllen = sizeof control;
-        *CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ CMSG_LEN(sizeof size), IPPROTO_UDP, UDP_SEGMENT };
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &size, sizeof size);
-    }
+    if (seg && iov.iov_len > seg)
+        tell_more(&tell, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
+    without = tell.len;
+    if (msg.msg_name && peer->here && peer->here <= d->here_n)
+        tell_from(&tell, d, peer->here, name.ss.ss_family);
+    msg.msg_control = tell.len ? tell.room : NULL;
+    msg.msg_controllen = tell.len;
     n = sendmsg(l->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno == EINVAL && without < tell.len) { /* not ours any more, or of many: as the route says */
+        msg.msg_controllen = without;
+        n = sendmsg(l->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
     return n < 0 ? -errno : n;
 }
 

@@ -100,7 +100,8 @@ struct block {
 struct skt_rt {
     struct skt_rt_conf conf;
     int epoll, stop_fd, spare_fd;
-    skt_time now, wall_offset;
+    skt_time now;
+    skt_time came; /* when the kernel received what is told now; 0: not known */
     struct {
         struct skt_engine engine;
         struct skt_open_conf open;
@@ -198,6 +199,8 @@ int dgram_send(
 void dgram_again(struct skt_rt *rt, struct link *l);
 void dgram_flush(struct skt_rt *rt, struct link *l);
 bool dgram_waits(const struct link *l); /* something is queued */
+/* Our end of what such a peer sends. */
+void dgram_local(const struct link *l, const struct skt_addr *peer, struct skt_addr *ret_local);
 void dgram_free(struct extra *x);
 
 /* listen.c */

@@ -83,6 +83,6 @@ void tapped_datagram(
 
     if (!rt->conf.tap)
         return;
-    local = sock_local(l->fd);
+    dgram_local(l, peer, &local);
     skt_tap_datagram(rt->conf.tap, rt->now, 0, sent ? SKT_TAP_OUT : SKT_TAP_IN, &local, peer, train, seg);
 }

@@ -9,6 +9,7 @@
 
 static int no_trains; /* -errno of a device that cannot; 0: it can */
 static int no_room;   /* times that the socket is full */
+static bool no_from;  /* the address to send from is refused */
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *msg, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
@@ -17,6 +18,10 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     if (no_room && no_room--) {
         errno = EAGAIN;
+        return -1;
+    }
+    if (no_from && CMSG_FIRSTHDR(msg) && CMSG_FIRSTHDR(msg)->cmsg_level != IPPROTO_UDP) {
+        errno = EINVAL;
         return -1;
     }
     if (no_trains && msg->msg_controllen) {
@@ -211,6 +216,78 @@ static void what_is_held_comes_again(void **state)
     end();
 }
 
+/* Asks 127.0.0.LAST; gives who answers. */
+static struct in_addr asked(int fd, uint16_t port, uint8_t last_byte, const char *text)
+{
+    struct sockaddr_in to = in4(port), from = { 0 };
+    socklen_t len = sizeof from;
+    char got[100];
+    ssize_t n;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + last_byte);
+    assert_int_equal(sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof to), strlen(text));
+    UNTIL((n = recvfrom(fd, got, sizeof got, 0, (struct sockaddr *)&from, &len)) >= 0);
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(got, text, n);
+    return from.sin_addr;
+}
+
+static void bound_to_every_address_it_answers_from_the_one_that_was_asked(void **state)
+{
+    static const char *const wheres[] = { "udp:0.0.0.0:0", "udp:*:0" };
+
+    for (int i = 0; i < 2; i++) {
+        skt_link l;
+        int fd;
+        begin(NULL);
+        h->echo = true;
+        l = listen_at(wheres[i], NULL);
+        fd = socket_on(SOCK_DGRAM, 0);
+        for (uint8_t byte = 1; byte < 250; byte = (uint8_t)(byte * 2 + 1))
+            assert_int_equal(ntohl(asked(fd, port_of(l), byte, "who?").s_addr), INADDR_LOOPBACK - 1 + byte);
+        assert_int_equal(ntohl(asked(fd, port_of(l), 3, "again").s_addr), INADDR_LOOPBACK + 2);
+        assert_int_equal(last(h, l, SKT_DATA)->peer.here, 2); /* each address has one number */
+        no_from = true; /* an address that is ours no more: the answer comes, from where the route says */
+        assert_int_equal(ntohl(asked(fd, port_of(l), 3, "and now").s_addr), INADDR_LOOPBACK);
+        no_from = false;
+        close(fd);
+        end();
+    }
+}
+
+static void a_train_too_leaves_from_where_it_was_asked_for(void **state)
+{
+    static const int refusals[] = { 0, -EINVAL };
+
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_in from = { 0 };
+        socklen_t len = sizeof from;
+        uint8_t got[2000];
+        skt_link l;
+        int fd;
+
+        begin(NULL);
+        l = listen_at("udp:*:0", NULL);
+        fd = socket_on(SOCK_DGRAM, 0);
+        h->echo = true;
+        (void)asked(fd, port_of(l), 77, "x");
+        no_trains = refusals[i];
+        train(l, fd, 1000, 10500);
+        h->out[(h->first + h->n_out - 1) % OUTS_MAX].peer = last(h, l, SKT_DATA)->peer;
+        for (size_t at = 0; at < 10500; at += 1000) {
+            ssize_t n;
+            UNTIL((n = recvfrom(fd, got, sizeof got, 0, (struct sockaddr *)&from, &len)) >= 0);
+            assert_int_equal(n, at < 10000 ? 1000 : 500);
+            assert_memory_equal(got, pattern() + at, (size_t)n);
+            assert_true(i || ntohl(from.sin_addr.s_addr) == INADDR_LOOPBACK + 76);
+        }
+        assert_int_equal(stats().datagrams_lost, 0);
+        no_trains = 0;
+        close(fd);
+        end();
+    }
+}
+
 static void unix_datagrams_find_back(void **state)
 {
     char where[64];
@@ -249,4 +326,5 @@ static void silence_ends_a_connected_socket_but_not_a_server(void **state)
 RUN(T(a_datagram_is_told_with_its_sender_and_answered), T(a_train_arrives_as_single_datagrams),
     T(what_a_full_socket_does_not_take_waits_and_room_is_told), T(what_is_too_large_is_lost_and_counted),
     T(a_close_sends_first_what_waits), T(a_connected_socket_hears_that_nobody_listens), T(what_is_held_comes_again),
+    T(bound_to_every_address_it_answers_from_the_one_that_was_asked), T(a_train_too_leaves_from_where_it_was_asked_for),
     T(unix_datagrams_find_back), T(silence_ends_a_connected_socket_but_not_a_server))
