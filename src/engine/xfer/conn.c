@@ -429,8 +429,8 @@ static bool next_frame(struct skt_conn *conn, skt_time now, struct skt_conn_even
     while (conn->state == CONN_OPEN && skt_xfer_get_frame(&conn->text, &frame)) {
         if (on_frame(conn, now, &frame, ret_event))
             return true;
-        if (frame.kind == SKT_XFER_STREAM)
-            return false;
+        if (frame.kind == SKT_XFER_STREAM || frame.kind == SKT_XFER_ACK)
+            return false; /* they may have made other events */
     }
     if (conn->text.bad)
         broken(conn, now, -EPROTO);
@@ -477,6 +477,7 @@ static bool take(bool *flag)
 
 bool skt_conn_next(struct skt_conn *conn, skt_time now, struct skt_conn_event *ret_event)
 {
+    conn_clock(conn, now);
     if (take(&conn->tell_open)) {
         ret_event->kind = SKT_CONN_OPENED;
         return true;
@@ -487,17 +488,19 @@ bool skt_conn_next(struct skt_conn *conn, skt_time now, struct skt_conn_event *r
     }
     if (conn->state > CONN_OPEN)
         after_the_end(conn, now);
-    while (conn->state == CONN_OPEN) {
-        if (next_piece(conn, ret_event) || next_message(conn, now, ret_event) || next_frame(conn, now, ret_event))
+    while (conn->state <= CONN_OPEN) {
+        if (next_piece(conn, ret_event) || next_message(conn, now, ret_event))
             return true;
         if (!skt_len(conn->text))
             break;
+        if (next_frame(conn, now, ret_event))
+            return true;
     }
     if (take(&conn->tell_closed)) {
         *ret_event = conn->closed;
         return true;
     }
-    if (conn->state == CONN_OPEN)
+    if (conn->state <= CONN_OPEN)
         skt_sent_forget(&conn->sent, now);
     return false;
 }

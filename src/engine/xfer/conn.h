@@ -7,6 +7,7 @@
  * of each. Pure: time and chance are given.
  *
  * in:   skt_conn_recv() one packet, then skt_conn_next() until false: the frames of that packet and what its ACKs settled.
+ * time: skt_conn_next() until false, before it is asked for a train: the clock may have lost blocks or ended it.
  * out:  while skt_conn_train(): blocks by skt_conn_block() until it says false, then skt_conn_sealed() gives the datagrams. */
 struct skt_conn;
 

@@ -259,7 +259,7 @@ static void on_timeout(struct skt_conn *conn, skt_time now)
     conn->sent.last_at = now;
 }
 
-static void on_clock(struct skt_conn *conn, skt_time now)
+void conn_clock(struct skt_conn *conn, skt_time now)
 {
     struct skt_sent_news news = { 0 };
 
@@ -302,7 +302,7 @@ bool skt_conn_train(struct skt_conn *conn, skt_time now, struct skt_room room, b
 
     conn->now = now;
     conn->blocks = blocks && conn->state == CONN_OPEN;
-    on_clock(conn, now);
+    conn_clock(conn, now);
     *t = (struct conn_train){ .room = room, .begin = room.p, .size = conn->mtu.now };
     if (conn->state == CONN_OVER)
         return false;
@@ -396,6 +396,8 @@ skt_time skt_conn_wake(const struct skt_conn *conn)
         sooner(conn, &at, conn->deadline);
     if (!conn->keyed)
         return at;
+    if (conn->sent.told_first < conn->sent.told_next || conn->tell_closed)
+        sooner(conn, &at, conn->now + 1); /* its user has not heard all */
     sooner(conn, &at, conn->acks.due);
     sooner(conn, &at, conn->sent.loss_at);
     sooner(conn, &at, skt_sent_timeout(&conn->sent));

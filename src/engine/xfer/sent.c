@@ -5,14 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FIRST_SIZE = 64, ACKED_RANGES = 1024, REORDER_MAX = 8, CALM_ROUNDS = 16 };
+enum { FIRST_SIZE = 64, ACKED_RANGES = 1024, CALM_ROUNDS = 16, IN_ORDER = 4 };
 #define GRANULARITY SKT_MS /* RFC 9002, 6.1.2 */
 #define RTT_UNKNOWN (333 * SKT_MS)
+#define LATE_MOST   SKT_SEC
 #define MIN_WINDOW  (5 * SKT_SEC)
 
 void skt_sent_init(struct skt_sent *sent)
 {
-    *sent = (struct skt_sent){ .reorder = 1, .loss_at = SKT_NEVER };
+    *sent = (struct skt_sent){ .loss_at = SKT_NEVER };
     (void)skt_ranges_init(&sent->acked, ACKED_RANGES); /* allocates nothing */
 }
 
@@ -136,23 +137,22 @@ static void note_min(struct skt_sent *sent, skt_time now, skt_time rtt)
     sent->rtt_min = sent->min_now < sent->min_last ? sent->min_now : sent->min_last;
 }
 
+static void smooth(struct skt_sent *sent, skt_time rtt)
+{
+    skt_time off = rtt > sent->srtt ? rtt - sent->srtt : sent->srtt - rtt;
+
+    sent->var = sent->srtt ? (3 * sent->var + off) / 4 : rtt / 2;
+    sent->srtt = sent->srtt ? (7 * sent->srtt + rtt) / 8 : rtt;
+}
+
 void skt_sent_rtt(struct skt_sent *sent, skt_time now, skt_time rtt, skt_time delay)
 {
-    skt_time off;
-
     rtt = rtt > 0 ? rtt : 1;
     if (sent->rtt_min && rtt - delay >= sent->rtt_min) /* RFC 9002, 5.3: never below the shortest */
         rtt -= delay;
     note_min(sent, now, rtt);
     sent->latest = rtt;
-    if (!sent->srtt) {
-        sent->srtt = rtt;
-        sent->var = rtt / 2;
-        return;
-    }
-    off = rtt > sent->srtt ? rtt - sent->srtt : sent->srtt - rtt;
-    sent->var = (3 * sent->var + off) / 4;
-    sent->srtt = (7 * sent->srtt + rtt) / 8;
+    smooth(sent, rtt);
 }
 
 skt_time skt_sent_pto(const struct skt_sent *sent)
@@ -178,16 +178,15 @@ static void tell(struct skt_sent *sent, uint64_t number, bool acked)
     sent->told[sent->told_next++ & (2 * (uint64_t)sent->size - 1)] = (struct skt_sent_told){ number, acked };
 }
 
-/* How much later than the round trip did a packet come that was taken for lost? Be that patient from now on. */
+/* It was taken for lost and was only late. Be that patient from now on. */
 static void came_late(struct skt_sent *sent, skt_time now, const struct skt_sent_packet *p)
 {
-    skt_time rtt = sent->srtt > sent->latest ? sent->srtt : sent->latest, over = now - p->at - rtt;
-    uint64_t need = over > 0 && rtt > 0 ? (uint64_t)(over / ((rtt + 7) / 8)) + 1 : 1;
+    skt_time age = now - p->at;
 
-    if (need > REORDER_MAX)
-        need = REORDER_MAX;
-    if (sent->reorder < need)
-        sent->reorder = (uint32_t)need;
+    if (age > LATE_MOST)
+        age = LATE_MOST;
+    if (sent->late < age)
+        sent->late = age;
     sent->calm_since = now;
 }
 
@@ -265,7 +264,9 @@ static skt_time patience(const struct skt_sent *sent)
     skt_time wait;
 
     rtt = rtt ? rtt : RTT_UNKNOWN;
-    wait = rtt + rtt / 8 * (skt_time)sent->reorder;
+    wait = rtt + rtt / 8;
+    if (wait < sent->late + sent->late / 8)
+        wait = sent->late + sent->late / 8;
     return wait > GRANULARITY ? wait : GRANULARITY;
 }
 
@@ -326,6 +327,22 @@ void skt_sent_give_up(struct skt_sent *sent, skt_time now, struct skt_sent_news 
     sent->loss_at = SKT_NEVER;
 }
 
+/* A packet that overtakes others must not make the path look short: the top one counts when those before it are there, too. One
+ * that came late does not say how long the path is, but how long to wait. */
+static void take_rtt(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, bool fresh, skt_time rtt,
+    struct skt_sent_news *news)
+{
+    const struct skt_xfer_range *top = &ack->range[0];
+    bool in_order = top->to - top->from >= IN_ORDER || top->from <= sent->first || !sent->srtt;
+
+    if (fresh && in_order) {
+        skt_sent_rtt(sent, now, rtt, (skt_time)ack->delay * SKT_US);
+        news->rtt = sent->latest;
+    } else if (!fresh && sent->srtt && rtt > sent->srtt) {
+        smooth(sent, rtt);
+    }
+}
+
 int skt_sent_ack(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, struct skt_sent_news *news)
 {
     struct skt_sent_packet newest = { 0 };
@@ -346,13 +363,10 @@ int skt_sent_ack(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack 
         sent->largest = top;
     if (news->any) {
         sent->timeouts = 0;
-        if (fresh) {
-            skt_sent_rtt(sent, now, now - newest.at, (skt_time)ack->delay * SKT_US);
-            news->rtt = sent->latest;
-        }
+        take_rtt(sent, now, ack, fresh, now - newest.at, news);
         sample_rate(sent, &newest, news);
-        if (sent->reorder > 1 && now - sent->calm_since > CALM_ROUNDS * sent->srtt) {
-            sent->reorder--;
+        if (sent->late && now - sent->calm_since > CALM_ROUNDS * sent->srtt) {
+            sent->late -= sent->late / 8 + 1;
             sent->calm_since = now;
         }
     }

@@ -54,8 +54,8 @@ struct skt_sent {
 
     skt_time srtt, var, latest, rtt_min;   /* 0: not known */
     skt_time min_now, min_last, min_since; /* lowest since min_since, and of the time before that */
-    uint32_t reorder;    /* eighths of the round trip by which a packet may be late: 1..8, RFC 8985 6.2 */
-    skt_time calm_since; /* since when no packet came late */
+    skt_time late;       /* how long after its sending a packet still came that was taken for lost: RFC 8985, 6.2 */
+    skt_time calm_since; /* since when none did */
     uint32_t timeouts;   /* in a row */
     skt_time loss_at;    /* when the next packet is lost; SKT_NEVER */
 
