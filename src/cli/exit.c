@@ -13,7 +13,7 @@ static const struct skt_exit_row rows[] = {
     { SKT_EXIT_CONNECT, "connect", "refused, or no way to get there" },
     { SKT_EXIT_TIMEOUT, "timeout", "no answer within the time allowed" },
     { SKT_EXIT_BROKEN, "broken", "the connection was reset or ended too early" },
-    { SKT_EXIT_TLS, "tls", "no TLS, or a certificate that does not verify" },
+    { SKT_EXIT_TLS, "tls", "no TLS, or a certificate, key or pair code that is wrong" },
     { SKT_EXIT_LOCAL, "local", "a file, disk or pipe here: full, closed, not found" },
     { SKT_EXIT_PERMISSION, "permission", "the system does not allow it to this user" },
     { SKT_EXIT_LIMIT, "limit", "too many files, links or bytes: a limit was reached" },

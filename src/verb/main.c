@@ -7,6 +7,8 @@ static const struct skt_verb *const verbs[] = {
     &skt_verb_connect,
     &skt_verb_chat_serve,
     &skt_verb_hub,
+    &skt_verb_send,
+    &skt_verb_recv,
     &skt_verb_impair,
     &skt_verb_help,
     &skt_verb_doctor,

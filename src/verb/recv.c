@@ -22,10 +22,11 @@ struct receiver {
     bool keep, qr;
     struct skt_store_conf files;
     struct skt_store *store;
-    struct skt_addr at;
-    uint32_t open, ended, guesses; /* sessions now; and so far; codes spent by wrong guesses */
-    int code;                      /* of the last session, or the worst with -k */
-    bool over;
+    struct skt_addr at, addrs[ADDRESSES_SHOWN]; /* the socket's; where others may reach it */
+    uint32_t n_addrs;
+    uint32_t ended, guesses; /* sessions so far; codes spent by wrong guesses */
+    int code;                /* of the last session that did not go well */
+    bool locked, stopped;
 };
 
 /* --- where we are, and the code --- */
@@ -93,23 +94,28 @@ static void json_listening(struct receiver *v, const struct skt_addr *addrs, uin
     (void)skt_sink_flush(&v->x.cli->out);
 }
 
+/* Asked for once, before the sandbox: later the kernel is not asked any more. */
+static void find_addresses(struct receiver *v)
+{
+    v->addrs[0] = v->at;
+    v->n_addrs = is_wildcard(&v->at) ? addresses(v, v->addrs) : 1;
+    if (v->n_addrs)
+        return;
+    v->addrs[0] = (struct skt_addr){ .family = SKT_IP4, .port = v->at.port, .ip = { 127, 0, 0, 1 } };
+    v->n_addrs = 1; /* no interface is up but loopback */
+}
+
 /* The command for the other end, to be typed or copied. */
 static void show(struct receiver *v, const char *code)
 {
-    struct skt_addr addrs[ADDRESSES_SHOWN] = { v->at };
-    uint32_t n = is_wildcard(&v->at) ? addresses(v, addrs) : 1;
     char line[256];
 
-    if (!n) { /* no interface is up but loopback */
-        addrs[0] = (struct skt_addr){ .family = SKT_IP4, .port = v->at.port, .ip = { 127, 0, 0, 1 } };
-        n = 1;
-    }
-    json_listening(v, addrs, n, code);
-    for (uint32_t i = 0; i < n; i++) {
+    json_listening(v, v->addrs, v->n_addrs, code);
+    for (uint32_t i = 0; i < v->n_addrs; i++) {
         if (code)
-            snprintf(line, sizeof line, "sockit send --pair %s PATH... %s", code, live_addr(&addrs[i]));
+            snprintf(line, sizeof line, "sockit send --pair %s PATH... %s", code, live_addr(&v->addrs[i]));
         else
-            snprintf(line, sizeof line, "sockit send --key-file FILE PATH... %s", live_addr(&addrs[i]));
+            snprintf(line, sizeof line, "sockit send --key-file FILE PATH... %s", live_addr(&v->addrs[i]));
         skt_cli_answer(v->x.cli, "%s%s", i ? "or  " : "at the other end type:  ", line);
         if (!i)
             show_qr(v, line);
@@ -130,27 +136,34 @@ static int new_code(struct receiver *v)
 
 /* --- events --- */
 
-static void spent(struct receiver *v, const struct skt_xfer_event *e)
+static void json_spent(struct receiver *v)
+{
+    struct skt_json j;
+
+    if (!v->x.cli->json)
+        return;
+    skt_json_begin(&j, &v->x.cli->out);
+    skt_json_str(&j, "event", "wrong_code");
+    skt_json_u64(&j, "left", GUESSES - v->guesses);
+    skt_json_end(&j);
+}
+
+static void spent(struct receiver *v)
 {
     v->guesses++;
-    skt_cli_warn(v->x.cli, "wrong code from %s: it is spent", e->peer ? live_addr(e->peer) : "somebody");
+    json_spent(v);
     if (v->guesses < GUESSES) {
+        skt_cli_warn(v->x.cli, "somebody typed a wrong code: it is spent, here is the next");
         (void)new_code(v);
         return;
     }
-    (void)skt_xfer_secret(v->x.xfer, (struct skt_span){ 0 });
-    if (!v->open) {
-        v->code = skt_cli_fail_why(v->x.cli, SKT_PHASE_TLS, -EACCES,
-            "three wrong codes: locked. Somebody guesses; start again when you know who");
-        v->over = true;
-    }
+    v->locked = true;
+    v->code = skt_cli_fail_why(v->x.cli, SKT_PHASE_TLS, -EKEYREVOKED,
+        "three wrong codes: no more are taken. If that was not you, somebody guesses; else start again");
 }
 
 static void opened(struct receiver *v, const struct skt_xfer_event *e)
 {
-    v->open++;
-    if (v->open == 1)
-        v->x.began = skt_rt_now(v->x.live.rt);
     xfer_say(&v->x, e);
     if (v->x.conf.pair && v->keep)
         (void)new_code(v); /* the last one was good for this session */
@@ -160,11 +173,12 @@ static void ended(struct receiver *v, const struct skt_xfer_event *e)
 {
     int code = xfer_ended(&v->x, e);
 
-    v->open -= v->open > 0;
     v->ended++;
-    v->code = code;
-    v->over = !v->keep && !v->open;
+    v->code = code ? code : v->code;
 }
+
+/* Without -k it was for those who came in the meantime; a locked one has nobody to wait for. */
+static bool is_over(const struct receiver *v) { return !v->x.open && (v->locked || (v->ended && !v->keep)); }
 
 static void event(struct receiver *v, const struct skt_xfer_event *e)
 {
@@ -177,36 +191,45 @@ static void event(struct receiver *v, const struct skt_xfer_event *e)
         return;
     }
     switch (e->kind) {
-    case SKT_XFER_SECRET_SPENT: spent(v, e); break;
+    case SKT_XFER_SECRET_SPENT: spent(v); break;
     case SKT_XFER_OPEN_SESSION: opened(v, e); break;
     case SKT_XFER_CLOSED_SESSION: ended(v, e); break;
     default: xfer_say(&v->x, e); break;
     }
 }
 
+/* A signal ends what goes on; where nothing does it ends us at once. */
+static bool on_signal(struct receiver *v)
+{
+    if (v->stopped || !v->x.open)
+        return true;
+    v->stopped = true;
+    xfer_stop(&v->x);
+    return false;
+}
+
+static int interrupted(const struct receiver *v) { return v->keep && v->ended ? 0 : SKT_EXIT_INTERRUPTED; }
+
 static int talk(struct receiver *v)
 {
-    bool stopped = false;
     int r;
 
-    while (!v->over && (r = live_step(&v->x.live)) != 0) {
+    while (!is_over(v) && (r = v->stopped ? skt_rt_step(v->x.live.rt) : live_step(&v->x.live)) != 0) {
         struct skt_xfer_event e;
-        if (r == -EINTR && (stopped || !v->open))
-            return v->keep && v->ended ? 0 : SKT_EXIT_INTERRUPTED;
-        if (r == -EINTR) {
-            stopped = true;
-            xfer_stop(&v->x);
-        } else if (r < 0) {
+        if (r == -EINTR && on_signal(v))
+            return interrupted(v);
+        if (r < 0 && r != -EINTR)
             return skt_cli_fail(v->x.cli, SKT_PHASE_TALK, r, "runtime");
-        }
-        while (skt_xfer_next(v->x.xfer, &e))
+        while (!is_over(v) && skt_xfer_next(v->x.xfer, &e))
             event(v, &e);
-        for (uint32_t s = 0; s < v->open && !v->over; s++)
-            xfer_progress(&v->x, s);
+        if (v->stopped && !v->x.open)
+            break;
+        xfer_progress(&v->x);
         if (v->x.cli->json)
             (void)skt_sink_flush(&v->x.cli->out);
     }
-    return v->code;
+    xfer_farewell(&v->x);
+    return v->stopped ? interrupted(v) : v->code;
 }
 
 /* --- start --- */
@@ -245,6 +268,7 @@ static int start(struct receiver *v)
         return r;
     skt_xfer_link(v->x.xfer, link, NULL);
     (void)skt_rt_local(v->x.live.rt, link, &v->at);
+    find_addresses(v);
     if (v->x.conf.pair)
         r = new_code(v);
     else

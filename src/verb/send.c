@@ -18,8 +18,9 @@ struct sender {
     struct skt_source *source;
     struct skt_xfer_meta next; /* of the source, not yet taken by the engine */
     bool has_next;
+    const char *peer;
     int code;
-    bool over;
+    bool over, stopped, waiting_said;
 };
 
 /* Entries to the engine as long as it takes them. 1: that was all. */
@@ -35,7 +36,7 @@ static int64_t walk(struct sender *s)
 }
 
 /* Devices, pipes, what may not be read: whoever looks at the exit code must know. */
-static void passed_over(struct sender *s)
+static int passed_over(struct sender *s, int code)
 {
     char text[512];
     struct skt_room why = skt_room_of(text, sizeof text - 1);
@@ -43,9 +44,9 @@ static void passed_over(struct sender *s)
 
     *why.p = 0;
     if (!n)
-        return;
-    s->x.files_failed += n;
-    skt_cli_warn(s->x.cli, "%" PRIu64 " not sent, the last: %s", n, text);
+        return code;
+    skt_cli_warn(s->x.cli, "%" PRIu64 " passed over, the last: %s", n, text);
+    return code ? code : SKT_EXIT_LOCAL;
 }
 
 static void event(struct sender *s, const struct skt_xfer_event *e)
@@ -56,31 +57,49 @@ static void event(struct sender *s, const struct skt_xfer_event *e)
     case SKT_XFER_LAST: skt_xfer_answer(s->x.xfer, e->job, skt_source_do(s->source, e)); break;
     case SKT_XFER_FORGET: (void)skt_source_do(s->source, e); break;
     case SKT_XFER_CLOSED_SESSION:
-        passed_over(s);
-        s->code = xfer_ended(&s->x, e);
+        s->code = passed_over(s, xfer_ended(&s->x, e));
         s->over = true;
         break;
     default: xfer_say(&s->x, e); break;
     }
 }
 
+/* UDP does not say that nobody is there. */
+static void say_waiting(struct sender *s, skt_time began)
+{
+    if (s->x.open || s->waiting_said || skt_rt_now(s->x.live.rt) - began < 3 * SKT_SEC)
+        return;
+    s->waiting_said = true;
+    skt_cli_say(s->x.cli, "no answer from %s yet: does recv run there, and may UDP pass?", s->peer);
+}
+
 static int talk(struct sender *s)
 {
-    int r;
+    skt_time began = skt_rt_now(s->x.live.rt);
+    int r = live_every(&s->x.live, 200 * SKT_MS); /* for the line of progress: also when nothing comes */
 
-    s->x.began = skt_rt_now(s->x.live.rt);
-    while (!s->over && (r = live_step(&s->x.live)) != 0) {
+    if (r)
+        return r;
+    while (!s->over && (r = s->stopped ? skt_rt_step(s->x.live.rt) : live_step(&s->x.live)) != 0) {
         struct skt_xfer_event e;
+        if (r == -EINTR && s->stopped)
+            return SKT_EXIT_INTERRUPTED;
         if (r == -EINTR)
             xfer_stop(&s->x);
         else if (r < 0)
             return skt_cli_fail(s->x.cli, SKT_PHASE_TALK, r, "runtime");
-        while (skt_xfer_next(s->x.xfer, &e))
+        s->stopped |= r == -EINTR;
+        while (!s->over && skt_xfer_next(s->x.xfer, &e))
             event(s, &e);
-        if (!s->over)
-            xfer_progress(&s->x, 0);
+        (void)live_due(&s->x.live);
+        xfer_progress(&s->x);
+        if (!s->over && !s->stopped)
+            say_waiting(s, began);
     }
-    return s->over ? s->code : skt_cli_fail_why(s->x.cli, SKT_PHASE_TALK, -ENOTCONN, "the socket is gone");
+    if (!s->over)
+        return skt_cli_fail_why(s->x.cli, SKT_PHASE_TALK, -ENOTCONN, "the socket is gone");
+    xfer_farewell(&s->x);
+    return s->code;
 }
 
 /* The code is an argument, a variable or typed in; the key a file. */
@@ -120,6 +139,7 @@ static int start(struct sender *s, const char *peer)
 
     if ((r = live_open(&s->x.live, s->x.cli, &rt)) || (r = xfer_new(&s->x)))
         return r;
+    s->peer = peer;
     skt_source_totals(s->source, &files, &bytes);
     skt_xfer_totals(s->x.xfer, files, bytes);
     engine = skt_rt_add(s->x.live.rt, skt_xfer_engine(s->x.xfer));
@@ -141,6 +161,7 @@ static int send_files(struct skt_cli *cli)
     char host[300];
     const struct skt_opt opts[] = {
         SKT_OPT_STR(0, "pair", &s.pair, "CODE", "the code that recv shows; good for one transfer"),
+        SKT_OPT_RATE(0, "limit-rate", &s.x.conf.rate, "RATE", "send at most so much a second: 10mbit, 1MB/s"),
         XFER_ROWS(&s.x),
         SKT_ARGS(&s.args, "PATH... HOST:PORT", "files and directories, then where recv listens", .min = 2),
         SKT_OPT_END,

@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 20 }; /* of failures on the terminal; --json has them all */
+enum { LINES_MAX = 20 };                   /* of failures on the terminal; --json has them all */
+static const skt_time LOOK = 100 * SKT_MS; /* from one look at the progress to the next */
+static const skt_time TICK = 20 * SKT_MS;
+static const skt_time FAREWELL = 3 * SKT_SEC; /* for who is slow to hear our last packet */
 
 /* --- the secret --- */
 
@@ -78,6 +81,8 @@ int xfer_new(struct xfer_both *x)
     if (skt_chance(x->conf.chance, sizeof x->conf.chance))
         return skt_cli_fail(x->cli, SKT_PHASE_ANY, errno, "random bytes");
     x->conf.secret = skt_span_of(x->secret, x->secret_n);
+    x->conf.sessions = XFER_SESSIONS;
+    x->conf.deadline = x->conf.silence;
     r = skt_xfer_new(&x->conf, &x->xfer);
     explicit_bzero(x->conf.chance, sizeof x->conf.chance);
     return r ? skt_cli_fail(x->cli, SKT_PHASE_ANY, r, "engine") : 0;
@@ -85,62 +90,92 @@ int xfer_new(struct xfer_both *x)
 
 /* --- what happened --- */
 
-static void json_hash(struct skt_json *j, const uint8_t *hash)
+static void json_hash(struct skt_json *j, const char *name, const uint8_t *hash)
 {
     char hex[65];
 
     for (int i = 0; hash && i < 32; i++)
         snprintf(hex + 2 * i, 3, "%02x", hash[i]);
     if (hash)
-        skt_json_str(j, "blake3", hex);
+        skt_json_str(j, name, hex);
 }
 
-static void json_file(struct xfer_both *x, const struct skt_xfer_event *e, const char *event)
+static const char *kind_name(uint8_t kind)
+{
+    switch ((enum skt_xfer_kind)kind) {
+    case SKT_XFER_FILE: return "file";
+    case SKT_XFER_DIR:
+    case SKT_XFER_DIR_AGAIN: return "directory";
+    case SKT_XFER_SYMLINK: return "symlink";
+    case SKT_XFER_HARDLINK: return "hardlink";
+    }
+    return "";
+}
+
+static const char *why_of(const struct skt_xfer_event *e) { return *e->text ? e->text : strerror(-e->why); }
+
+static void json_file(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct skt_json j;
 
+    if (!x->cli->json)
+        return;
     skt_json_begin(&j, &x->cli->out);
-    skt_json_str(&j, "event", event);
+    skt_json_str(&j, "event", e->why ? "failed" : "file");
     skt_json_u64(&j, "session", e->session);
     if (e->meta) {
         skt_json_span(&j, "path", e->meta->path);
+        skt_json_str(&j, "kind", kind_name(e->meta->kind));
         skt_json_u64(&j, "bytes", e->meta->size);
     }
     if (e->why) {
         skt_json_i64(&j, "errno", -e->why);
-        skt_json_str(&j, "why", *e->text ? e->text : strerror(-e->why));
+        skt_json_str(&j, "why", why_of(e));
     } else {
-        json_hash(&j, e->hash);
+        json_hash(&j, "blake3", e->hash);
     }
     skt_json_end(&j);
 }
 
 static void file_failed(struct xfer_both *x, const struct skt_xfer_event *e)
 {
+    struct xfer_session *s = &x->sessions[e->session];
     int n = e->meta ? (int)skt_len(e->meta->path) : 0;
 
-    x->files_failed++;
-    if (x->cli->json)
-        json_file(x, e, "failed");
+    if (!s->failed++)
+        s->first_why = e->why;
+    json_file(x, e);
     if (x->lines++ < LINES_MAX)
-        skt_cli_warn(
-            x->cli, "%.*s: %s", n, n ? (const char *)e->meta->path.p : "", *e->text ? e->text : strerror(-e->why));
+        skt_cli_warn(x->cli, "%.*s: %s", n, n ? (const char *)e->meta->path.p : "", why_of(e));
     else
         x->unsaid++;
 }
 
+static void file_done(struct xfer_both *x, const struct skt_xfer_event *e)
+{
+    if (e->meta->kind == SKT_XFER_DIR_AGAIN) /* it was told when it was made */
+        return;
+    json_file(x, e);
+    skt_cli_debug(x->cli, 1, "%.*s", (int)skt_len(e->meta->path), (const char *)e->meta->path.p);
+}
+
 static void opened(struct xfer_both *x, const struct skt_xfer_event *e)
 {
-    const char *peer = e->peer && e->peer->family ? live_addr(e->peer) : "";
+    struct xfer_session *s = &x->sessions[e->session];
     struct skt_json j;
 
-    skt_cli_debug(x->cli, 1, "session %u%s%s: the secret is right", e->session, *peer ? " with " : "", peer);
+    *s = (struct xfer_session){ .open = true, .began = skt_rt_now(x->live.rt) };
+    s->said = s->began;
+    if (e->peer)
+        s->peer = *e->peer;
+    x->open++;
+    skt_cli_debug(x->cli, 1, "%s knows the secret", live_addr(&s->peer));
     if (!x->cli->json)
         return;
     skt_json_begin(&j, &x->cli->out);
     skt_json_str(&j, "event", "session");
     skt_json_u64(&j, "session", e->session);
-    skt_json_str(&j, "peer", peer);
+    skt_json_str(&j, "peer", live_addr(&s->peer));
     skt_json_end(&j);
 }
 
@@ -150,12 +185,8 @@ void xfer_say(struct xfer_both *x, const struct skt_xfer_event *e)
         opened(x, e);
     if (e->kind == SKT_XFER_FILE_FAILED)
         file_failed(x, e);
-    if (e->kind != SKT_XFER_FILE_DONE)
-        return;
-    x->files_done++;
-    if (x->cli->json)
-        json_file(x, e, "file");
-    skt_cli_debug(x->cli, 1, "%.*s", (int)skt_len(e->meta->path), (const char *)e->meta->path.p);
+    if (e->kind == SKT_XFER_FILE_DONE)
+        file_done(x, e);
 }
 
 /* --- progress --- */
@@ -187,9 +218,9 @@ static void json_progress(struct xfer_both *x, uint32_t session, const struct sk
 {
     struct skt_json j;
 
-    if (!x->cli->json || now - x->said < SKT_SEC)
+    if (!x->cli->json || now - x->sessions[session].said < SKT_SEC)
         return;
-    x->said = now;
+    x->sessions[session].said = now;
     skt_json_begin(&j, &x->cli->out);
     skt_json_str(&j, "event", "progress");
     skt_json_u64(&j, "session", session);
@@ -198,54 +229,93 @@ static void json_progress(struct xfer_both *x, uint32_t session, const struct sk
     (void)skt_sink_flush(&x->cli->out);
 }
 
-void xfer_progress(struct xfer_both *x, uint32_t session)
+static void add(uint64_t *sum, uint64_t n) { *sum = *sum == UINT64_MAX || n == UINT64_MAX ? UINT64_MAX : *sum + n; }
+
+/* What one line can say of several sessions: sums, and of round trips the longest. */
+static void put_label(struct xfer_both *x, const struct skt_xfer_stats *s)
 {
-    struct skt_xfer_stats s;
+    struct skt_room room = skt_room_of(x->label, sizeof x->label - 1);
+
+    if (x->open > 1)
+        skt_put_fmt(&room, "%u senders  ", x->open);
+    skt_put_fmt(&room, "%" PRIu64, s->files_done);
+    if (s->files != UINT64_MAX && s->files)
+        skt_put_fmt(&room, "/%" PRIu64, s->files);
+    skt_put_fmt(&room, " files  rtt %.1fms  loss %.1f%%", (double)s->rtt / SKT_MS, 100 * lost_share(s));
+    *room.p = 0;
+}
+
+void xfer_progress(struct xfer_both *x)
+{
+    struct skt_xfer_stats sum = { 0 }, s;
     skt_time now = skt_rt_now(x->live.rt);
 
-    if (!skt_xfer_stats(x->xfer, session, &s))
+    if (!x->open || now - x->looked < LOOK)
         return;
-    json_progress(x, session, &s, now);
+    x->looked = now;
+    for (uint32_t i = 0; i < XFER_SESSIONS; i++) {
+        if (!x->sessions[i].open || !skt_xfer_stats(x->xfer, i, &s))
+            continue;
+        json_progress(x, i, &s, now);
+        sum.files_done += s.files_done;
+        sum.bytes_done += s.bytes_done;
+        sum.packets += s.packets;
+        sum.packets_lost += s.packets_lost;
+        sum.rtt = s.rtt > sum.rtt ? s.rtt : sum.rtt;
+        add(&sum.files, s.files);
+        add(&sum.bytes, s.bytes);
+    }
     if (!x->progress.cli)
         skt_progress_init(&x->progress, x->cli, x->label, 0, now);
-    x->progress.total = s.bytes == UINT64_MAX ? 0 : s.bytes;
-    snprintf(x->label, sizeof x->label, "%" PRIu64 " files  loss %.1f%%  rtt %.1fms ", s.files_done,
-        100 * lost_share(&s), (double)s.rtt / SKT_MS);
-    skt_progress_step(&x->progress, now, s.bytes_done);
+    x->progress.total = sum.bytes == UINT64_MAX ? 0 : sum.bytes;
+    put_label(x, &sum);
+    skt_progress_step(&x->progress, now, sum.bytes_done);
 }
 
 /* --- the end --- */
 
-/* An error of the peer or ours, to the phase and so the exit code that scripts look at. */
-static enum skt_phase phase_of(int why)
+/* An error of the peer or ours, to the phase and the errno that make the exit code which scripts look at. */
+static int exit_of(struct xfer_both *x, int why, const char *text)
 {
+    enum skt_phase phase = SKT_PHASE_TALK;
+
     switch (-why) {
-    case EACCES:
-    case EKEYREJECTED: return SKT_PHASE_TLS; /* the secret */
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH: return SKT_PHASE_CONNECT;
-    case ENOSPC:
-    case EDQUOT:
-    case EIO:
-    case EROFS: return SKT_PHASE_FILE;
-    default: return SKT_PHASE_TALK;
+    case EKEYREJECTED:
+    case EKEYREVOKED:
+    case EPROTOTYPE:
+    case EPROTONOSUPPORT: phase = SKT_PHASE_TLS; break;
+    case ECONNREFUSED: phase = SKT_PHASE_CONNECT; break;
+    case EBUSY: why = -EUSERS; break;  /* too many of us */
+    case EACCES: why = -EUSERS; break; /* a limit of the receiver's */
+    case EIO: phase = SKT_PHASE_FILE; break;
+    default: break;
     }
+    return skt_cli_fail_why(x->cli, phase, why, text);
 }
 
-static void summary(struct xfer_both *x, const struct skt_xfer_stats *s, skt_time took)
+static void say_sum(struct xfer_both *x, const struct skt_xfer_stats *s, skt_time took)
 {
-    char bytes[32] = "", rate[32] = "", same[32] = "";
-    struct skt_room b = skt_room_of(bytes, sizeof bytes - 1), r = skt_room_of(rate, sizeof rate - 1),
-                    k = skt_room_of(same, sizeof same - 1);
-    double seconds = (double)(took > 0 ? took : 1) / SKT_SEC;
+    char text[256];
+    struct skt_room t = skt_room_of(text, sizeof text - 1);
+    uint64_t moved = s->bytes_done - (s->bytes_same < s->bytes_done ? s->bytes_same : s->bytes_done);
 
-    skt_put_size(&b, s->bytes_done);
-    skt_put_rate(&r, (uint64_t)((double)s->bytes_done / seconds));
-    skt_put_size(&k, s->bytes_same);
-    skt_cli_say(x->cli, "%" PRIu64 " files, %s in %.1f s (%s), stored and verified%s%s%s; loss %.2f%%", s->files_done,
-        bytes, seconds, rate, s->bytes_same ? ", " : "", s->bytes_same ? same : "",
-        s->bytes_same ? " were there already" : "", 100 * lost_share(s));
+    skt_put_fmt(&t, "%" PRIu64 " file%s, ", s->files_done, s->files_done == 1 ? "" : "s");
+    skt_put_size(&t, s->bytes_done);
+    skt_put_fmt(&t, ", stored and verified in %.1f s", (double)took / SKT_SEC);
+    if (moved && took > 0) {
+        skt_put_str(&t, " (");
+        skt_put_rate(&t, (uint64_t)((double)moved * SKT_SEC / (double)took));
+        skt_put_str(&t, ")");
+    }
+    if (s->bytes_same) {
+        skt_put_str(&t, "; ");
+        skt_put_size(&t, s->bytes_same);
+        skt_put_str(&t, " were there already");
+    }
+    if (s->packets_lost)
+        skt_put_fmt(&t, "; %.2f%% of the packets lost", 100 * lost_share(s));
+    *t.p = 0;
+    skt_cli_say(x->cli, "%s", text);
 }
 
 static void json_ended(
@@ -253,45 +323,77 @@ static void json_ended(
 {
     struct skt_json j;
 
+    if (!x->cli->json)
+        return;
     skt_json_begin(&j, &x->cli->out);
     skt_json_str(&j, "event", e->why ? "broken" : "done");
     skt_json_u64(&j, "session", e->session);
     json_stats(&j, s);
-    skt_json_u64(&j, "files_failed", x->files_failed);
+    skt_json_u64(&j, "files_failed", x->sessions[e->session].failed);
     skt_json_double(&j, "seconds", (double)took / SKT_SEC);
+    skt_json_str(&j, "aead", s->aead ? s->aead : "");
     if (e->why)
-        skt_json_str(&j, "why", *e->text ? e->text : strerror(-e->why));
+        skt_json_str(&j, "why", why_of(e));
     else
-        json_hash(&j, e->hash);
+        json_hash(&j, "sum", e->hash);
     skt_json_end(&j);
 }
 
 int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
 {
+    struct xfer_session *session = &x->sessions[e->session];
     struct skt_xfer_stats s = { 0 };
-    skt_time took = skt_rt_now(x->live.rt) - x->began;
+    skt_time took = session->open ? skt_rt_now(x->live.rt) - session->began : 0;
 
     if (x->progress.cli)
-        skt_progress_done(&x->progress);
+        skt_progress_hide(&x->progress);
     (void)skt_xfer_stats(x->xfer, e->session, &s);
-    if (x->cli->json)
-        json_ended(x, e, &s, took);
+    json_ended(x, e, &s, took);
+    x->open -= session->open;
+    session->open = false;
     if (x->unsaid)
-        skt_cli_warn(x->cli, "and %u more files failed", x->unsaid);
-    if (e->why == -ECANCELED)
+        skt_cli_warn(x->cli, "and %u more failed", x->unsaid);
+    x->lines = x->unsaid = 0;
+    if (session->failed && e->why == session->first_why) { /* the conversation itself went well */
+        say_sum(x, &s, took);
+        skt_cli_warn(x->cli, "%" PRIu64 " did not go over: see above", session->failed);
+        return SKT_EXIT_LOCAL;
+    }
+    if (e->why == -ECANCELED) {
+        skt_cli_say(x->cli, "%s; what has arrived is kept: the same command goes on from there", why_of(e));
         return SKT_EXIT_INTERRUPTED;
+    }
     if (e->why)
-        return skt_cli_fail_why(x->cli, phase_of(e->why), e->why, *e->text ? e->text : strerror(-e->why));
-    summary(x, &s, took);
-    if (x->files_failed)
-        return skt_cli_fail_why(x->cli, SKT_PHASE_FILE, 0, "not all files went: see above");
+        return exit_of(x, e->why, why_of(e));
+    say_sum(x, &s, took);
     return 0;
 }
+
+/* --- the last packets --- */
 
 void xfer_stop(struct xfer_both *x)
 {
     skt_xfer_stop(x->xfer);
-    (void)skt_rt_step(x->live.rt); /* which sends it */
+    (void)skt_rt_step(x->live.rt); /* the signal may have stopped two steps: the one that it met, and the next */
+}
+
+void xfer_farewell(struct xfer_both *x)
+{
+    struct skt_engine engine = skt_xfer_engine(x->xfer);
+    skt_time until = skt_rt_now(x->live.rt) + FAREWELL;
+    struct skt_xfer_event e;
+
+    x->live.every = x->live.due = 0;
+    if (live_every(&x->live, TICK))
+        return;
+    do {
+        if (skt_rt_step(x->live.rt) < 0) /* a second signal */
+            return;
+        while (skt_xfer_next(x->xfer, &e)) /* of sessions that are over: nothing to be done any more */
+            if (e.job)
+                skt_xfer_answer(x->xfer, e.job, -ECANCELED);
+        (void)live_due(&x->live);
+    } while (engine.ops->wake(engine.self) != SKT_NEVER && skt_rt_now(x->live.rt) < until);
 }
 
 int xfer_close(struct xfer_both *x, int code)

@@ -5,7 +5,16 @@
 
 #include <sockit/xfer.h>
 
-enum { XFER_PORT = 7411, XFER_SECRET_MAX = 64 * 1024, XFER_CODE = 8 };
+enum { XFER_PORT = 7411, XFER_SECRET_MAX = 64 * 1024, XFER_CODE = 8, XFER_SESSIONS = 64 };
+
+/* What the verb knows of one of the engine's sessions. */
+struct xfer_session {
+    bool open;
+    skt_time began, said; /* said: the last "progress" of --json */
+    uint64_t failed;      /* files */
+    int first_why;        /* of them */
+    struct skt_addr peer;
+};
 
 struct xfer_both {
     struct skt_cli *cli;
@@ -15,17 +24,17 @@ struct xfer_both {
     struct skt_xfer_conf conf;
     struct live live;
     struct skt_xfer *xfer;
+    struct xfer_session sessions[XFER_SESSIONS]; /* a sender has the first */
+    uint32_t open;                               /* of them, now */
     struct skt_progress progress;
     char label[96];
-    skt_time began, said;
-    uint64_t files_done, files_failed;
+    skt_time looked;
     uint32_t lines, unsaid; /* of FILE_FAILED on the terminal */
 };
 
 /* Rows that both have. */
 #define XFER_ROWS(x)                                                                                                   \
     SKT_OPT_PATH(0, "key-file", &(x)->key_file, "FILE", "both ends know this file's content, any secret text"),        \
-        SKT_OPT_RATE(0, "limit-rate", &(x)->conf.rate, "RATE", "send at most so much a second: 10mbit, 1MB/s"),        \
         SKT_OPT_TIME(                                                                                                  \
             0, "timeout", &(x)->conf.silence, "TIME", "a peer silent for TIME is gone (30s)", .min = SKT_SEC),         \
         SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (8972)", .min = 1200,    \
@@ -42,10 +51,12 @@ int xfer_new(struct xfer_both *x);
 
 /* Says what the event tells: files with -v or --json, failures always. */
 void xfer_say(struct xfer_both *x, const struct skt_xfer_event *event);
-/* The line of progress, and with --json an object a second. */
-void xfer_progress(struct xfer_both *x, uint32_t session);
+/* The line of progress, of all sessions together; with --json an object a second and session. */
+void xfer_progress(struct xfer_both *x);
 /* The last word on a session. Gives the exit code. */
 int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *event);
-/* The user ends it: the peers are told. */
+/* The user ends it: the peers will be told. The next steps are those of the runtime itself: live_step only says that there was a signal. */
 void xfer_stop(struct xfer_both *x);
+/* Goes on until the peers have heard how it ended, some seconds at most. */
+void xfer_farewell(struct xfer_both *x);
 int xfer_close(struct xfer_both *x, int code);
