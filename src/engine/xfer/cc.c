@@ -21,11 +21,12 @@ static const double startup_pace = 4, beside_pace = 1.25; /* so much faster than
 static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
 static const skt_time clock_slack = 2 * SKT_MS; /* a pacer's tick and that of an acknowledgement */
 static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
-static const uint64_t near_window = 8 << 20, near_least = 64 << 10;
+static const uint64_t near_window = 8 << 20, near_first = 256 << 10, near_least = 64 << 10;
 static const skt_time deep_every = 5 * SKT_SEC;
 static const double left_least = .25, cut_left = .3,
                     share_least = .05; /* of our bytes left; of the queue that is ours */
-static const double noise_most = .3;   /* of a round's packets lost: no path is so noisy */
+static const double near_lost = .02;
+static const double noise_most = .3; /* of a round's packets lost: no path is so noisy */
 
 enum state { STARTUP, DOWN, CRUISE, UP, BESIDE };
 
@@ -62,7 +63,8 @@ struct skt_cc {
     uint32_t peak_round;
     skt_time cut_rtt, cut_low; /* BESIDE: round trip at the last cut; lowest since, but for the round after it */
     uint32_t cut_round, futile;
-    uint64_t near; /* window on a path within this machine or rack; lost packets make it smaller */
+    uint64_t near; /* window on a path within this machine or rack */
+    bool near_met; /* its limit */
 };
 
 struct skt_cc *skt_cc_new(const struct skt_cc_conf *conf, skt_time now)
@@ -74,7 +76,7 @@ struct skt_cc *skt_cc_new(const struct skt_cc_conf *conf, skt_time now)
     cc->conf = *conf;
     cc_model_init(&cc->model, now);
     cc->window = FIRST * (double)conf->packet;
-    cc->near = near_window;
+    cc->near = near_first;
     return cc;
 }
 
@@ -349,13 +351,18 @@ static void congestion(struct skt_cc *cc, const struct skt_cc_sample *s)
         begin_down(cc, s, false);
 }
 
-/* Without a pace the window is the only brake: what overflows must make it smaller. */
+/* Without a pace the window is the only brake. It opens as in STARTUP; what overflows shows how much passes. */
 static void near_round(struct skt_cc *cc)
 {
-    if (lost_share(cc) > .02 && cc->model.past_lost > 2 * (uint64_t)cc->conf.packet)
-        cc->near = cc->near / 10 * 7 > near_least ? cc->near / 10 * 7 : near_least;
-    else if (cc->full && cc->near < near_window)
-        cc->near += cc->near / 64;
+    uint64_t packet = cc->conf.packet, passed = cc->model.past_acked, less = cc->near / 10 * 7;
+
+    if (lost_share(cc) > near_lost && cc->model.past_lost > 2 * packet) {
+        cc->near = less < passed ? less : passed;
+        cc->near_met = true;
+    } else if (cc->full) {
+        cc->near += cc->near_met ? packet : cc->near * (uint64_t)startup_grow;
+    }
+    cc->near = cc->near < near_least ? near_least : cc->near > near_window ? near_window : cc->near;
 }
 
 /* The lowest of the last rounds: what a probe of ours made overflow is not noise. */
@@ -406,6 +413,7 @@ void skt_cc_timeout(struct skt_cc *cc, skt_time now)
     cc->flat = cc->rising = cc->vain = cc->crowded = 0;
     cc->was_beside = false;
     cc->near = near_least;
+    cc->near_met = true;
     enter(cc, STARTUP);
 }
 

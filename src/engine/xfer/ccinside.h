@@ -3,7 +3,7 @@
 
 /* What the parts of cc share: cc.c decides, ccmodel.c knows the path, cccubic.c is the window beside others. */
 
-enum { CC_RATES = 20, CC_RTT_SPANS = 2, CC_RTTS = 3, CC_BUSY = 12 };
+enum { CC_RATES = 20, CC_RTT_SPANS = 2, CC_RTTS = 3, CC_BUSY = 12, CC_MARKS = 128 };
 
 /* What is known of the path. A round is the time in which all that was in flight at its start was acknowledged. */
 struct cc_model {
@@ -15,6 +15,12 @@ struct cc_model {
     uint64_t round_acked, round_lost; /* bytes, in this round */
     uint64_t past_acked, past_lost;   /* in the one before */
 
+    struct cc_mark {
+        skt_time at;
+        uint64_t delivered;
+    } marks[CC_MARKS];               /* a ring: what was delivered when */
+    uint32_t marks_n;                /* ever */
+    skt_time rtt;                    /* of the last sample; 0: not known */
     skt_time rtts[CC_RTTS];          /* the last ones */
     skt_time rtt_min, srtt;          /* 0: not known */
     skt_time rtt_span[CC_RTT_SPANS]; /* lowest of the last spans; rtt_min is the lowest of them */

@@ -29,6 +29,42 @@ static void take_mean(struct cc_model *m, skt_time now, skt_time mean, bool keep
     m->means++;
 }
 
+/* When `delivered` passed that: between the two samples that stand around it. False: not remembered so exactly. */
+static bool when_delivered(const struct cc_model *m, uint64_t delivered, skt_time *ret_latest)
+{
+    const struct cc_mark *next = NULL;
+
+    for (uint32_t i = 0; i < CC_MARKS && i < m->marks_n; i++) {
+        const struct cc_mark *mark = &m->marks[(m->marks_n - 1 - i) % CC_MARKS];
+        if (mark->delivered <= delivered) {
+            if (!next || next->at - mark->at > m->rtt_min / 8)
+                return false;
+            *ret_latest = next->at;
+            return true;
+        }
+        next = mark;
+    }
+    return false;
+}
+
+static void take_mark(struct cc_model *m, skt_time now, uint64_t delivered)
+{
+    if (m->marks_n && now - m->marks[(m->marks_n - 1) % CC_MARKS].at < m->rtt_min / (CC_MARKS / 2))
+        return;
+    m->marks[m->marks_n++ % CC_MARKS] = (struct cc_mark){ .at = now, .delivered = delivered };
+}
+
+/* After a gap the round trip is not told, and with much loss there is always a gap; but at the latest the packet was sent
+ * when the first acknowledgement after `prior` came. */
+static skt_time rtt_of(const struct cc_model *m, const struct skt_cc_sample *s)
+{
+    skt_time sent;
+
+    if (s->rtt > 0 || !s->acked || !m->rtt_min)
+        return s->rtt;
+    return when_delivered(m, s->prior, &sent) && s->now - sent >= m->rtt_min / 2 ? s->now - sent : 0;
+}
+
 /* Means of a few are compared with means of a few: jitter and packets that overtake others are then no queue. */
 static void take_rtt(struct cc_model *m, skt_time now, skt_time rtt, bool keep)
 {
@@ -95,8 +131,11 @@ bool cc_model_take(struct cc_model *m, const struct skt_cc_sample *s, bool keep_
 
     if (over)
         next_round(m, s);
-    if (s->rtt > 0)
-        take_rtt(m, s->now, s->rtt, keep_rtt_min);
+    m->rtt = rtt_of(m, s);
+    if (m->rtt > 0)
+        take_rtt(m, s->now, m->rtt, keep_rtt_min);
+    if (s->acked)
+        take_mark(m, s->now, s->delivered);
     m->round_limited |= s->app_limited;
     m->round_acked += s->acked;
     m->round_lost += s->lost;
@@ -116,9 +155,9 @@ void cc_model_busy(struct cc_model *m, const struct skt_cc_sample *s, skt_time m
     uint32_t i = BUSY_LEAST;
     double rate;
 
-    if (!s->acked || !s->rtt || s->now == m->busy[0].at)
+    if (!s->acked || !m->rtt || s->now == m->busy[0].at)
         return;
-    if (s->rtt - m->rtt_min < margin) {
+    if (m->rtt - m->rtt_min < margin) {
         memset(m->busy, 0, sizeof m->busy);
         return;
     }
