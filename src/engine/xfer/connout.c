@@ -8,6 +8,8 @@ enum {
     SKIP_LEAST = 512, /* packets from one number left out to the next */
     SKIP_SPREAD = 2048,
     PACKETS = 64,     /* of a train: UDP_MAX_SEGMENTS of older kernels */
+    SMALL = 16,       /* bytes that hold CREDIT and PING */
+    LEAST = 96,       /* bytes of a packet at most: it holds an ACK and a few words */
     BLOCK_LEAST = 32, /* bytes: a shorter block does not begin at the end of a packet */
     CLOSES = 3,       /* CLOSE is said so often by itself */
     AMPLIFY = 3       /* times what came from an unproven address */
@@ -89,9 +91,14 @@ static struct skt_sent_packet *asks(struct skt_conn *conn)
 
 /* --- what may go --- */
 
-static bool path_allows(const struct skt_conn *conn, uint64_t size)
+/* Bytes that may go to the address of the other end. */
+static uint64_t path_left(const struct skt_conn *conn)
 {
-    return !conn->unproven || conn->path_out + size <= AMPLIFY * conn->path_in;
+    uint64_t most = AMPLIFY * conn->path_in;
+
+    if (!conn->unproven)
+        return UINT64_MAX;
+    return conn->path_out < most ? most - conn->path_out : 0;
 }
 
 static bool window_allows(const struct skt_conn *conn, uint64_t size)
@@ -105,7 +112,7 @@ static bool data_may_go(const struct skt_conn *conn)
     const struct conn_train *t = &conn->train;
     uint64_t least = t->size + conn->overhead;
 
-    if (!path_allows(conn, t->size) || !window_allows(conn, t->size))
+    if (path_left(conn) < t->size || !window_allows(conn, t->size))
         return false;
     if (conn->probes)
         return true;
@@ -128,12 +135,17 @@ static bool open_data_packet(struct skt_conn *conn)
 
 /* --- what conn itself has to say --- */
 
+/* An ACK takes all the room that it is given: some is kept for CREDIT and PING. */
 static void put_ack(struct skt_conn *conn)
 {
-    uint64_t below = skt_acks_put(&conn->acks, conn->now, &conn->train.body);
+    struct conn_train *t = &conn->train;
+    struct skt_room room = { .p = t->body.p, .end = t->body.end - SMALL };
+    uint64_t below = skt_acks_put(&conn->acks, conn->now, &room);
 
-    if (below)
-        conn->train.sent.ack = below;
+    if (!below)
+        return;
+    t->sent.ack = below;
+    t->body.p = room.p;
 }
 
 static void put_ping(struct skt_conn *conn)
@@ -174,7 +186,7 @@ static void put_control(struct skt_conn *conn, skt_time now)
 
     if (!must && !(data && (stream || conn->blocks)))
         return;
-    if (!path_allows(conn, t->size) || !open_packet(conn, t->size))
+    if (path_left(conn) < t->size || !open_packet(conn, t->size))
         return;
     if (conn->acks.due != SKT_NEVER)
         put_ack(conn);
@@ -208,10 +220,10 @@ static bool put_close(struct skt_conn *conn, skt_time now)
         .kind = SKT_XFER_CLOSE, .code = conn->closed.code, .bytes = skt_span_str(conn->closed.text)
     };
 
-    if (conn->close_at > now || !path_allows(conn, SKT_XFER_MIN) || !open_packet(conn, SKT_XFER_MIN))
+    if (conn->close_at > now || path_left(conn) < t->size || !open_packet(conn, t->size))
         return false;
-    if (conn->state == CONN_PARTS)
-        frame.bytes = skt_span_of(NULL, 0); /* it knows why */
+    if (conn->state == CONN_PARTS || skt_left(t->body) < 4 + skt_len(frame.bytes))
+        frame.bytes = skt_span_of(NULL, 0); /* it knows why, or must do without */
     skt_xfer_put_frame(&t->body, &frame);
     close_packet(conn, false);
     t->alone = true;
@@ -295,6 +307,16 @@ static void note_limited(struct skt_conn *conn)
         sent->limited = sent->delivered + sent->inflight ? sent->delivered + sent->inflight : 1;
 }
 
+/* To an unproven address goes what may go, and be it little: a peer that says little must be able to prove it. */
+static uint32_t train_size(const struct skt_conn *conn)
+{
+    uint64_t left = path_left(conn);
+
+    if (left >= conn->mtu.now)
+        return conn->mtu.now;
+    return left < LEAST ? LEAST : (uint32_t)left;
+}
+
 bool skt_conn_train(struct skt_conn *conn, skt_time now, struct skt_room room, bool blocks)
 {
     struct conn_train *t = &conn->train;
@@ -303,7 +325,7 @@ bool skt_conn_train(struct skt_conn *conn, skt_time now, struct skt_room room, b
     conn->now = now;
     conn->blocks = blocks && conn->state == CONN_OPEN;
     conn_clock(conn, now);
-    *t = (struct conn_train){ .room = room, .begin = room.p, .size = conn->mtu.now };
+    *t = (struct conn_train){ .room = room, .begin = room.p, .size = train_size(conn) };
     if (conn->state == CONN_OVER)
         return false;
     if (put_shake(conn, now))

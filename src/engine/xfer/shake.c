@@ -4,7 +4,9 @@
 #include <errno.h>
 
 enum { AD = 7 };
+enum { RETRY_NONE, RETRY_ANSWER, RETRY_ANSWERED };
 #define GAP_FIRST (SKT_SEC / 2)
+#define GAP_MOST  (2 * SKT_SEC)
 static const char name[] = "sockit xfer 1"; /* CI of CPace, and the salt */
 
 static int why_of(uint8_t code)
@@ -131,9 +133,13 @@ static void on_retry(struct skt_shake *s, skt_time now, struct skt_span cookie)
 {
     s->cookie_len = (uint8_t)skt_len(cookie);
     memcpy(s->cookie, cookie.p, skt_len(cookie));
-    if (!s->retried)
-        begin(s, SKT_SHAKE_ASKS, now);
-    s->retried = true;
+    if (s->retry == RETRY_NONE) {
+        if (!s->cookied)
+            s->sent = 0; /* the one with a cookie is another packet */
+        s->cookied = true;
+        s->retry = RETRY_ANSWER;
+        s->due = now;
+    }
 }
 
 static bool on_accept(struct skt_shake *s, skt_time now, const struct skt_xfer_packet *packet)
@@ -204,5 +210,10 @@ void skt_shake_put(struct skt_shake *s, skt_time now, struct skt_room *room)
     s->sent++;
     s->sent_at = now;
     s->due = s->state == SKT_SHAKE_ASKS || s->state == SKT_SHAKE_CONFIRMS ? now + s->gap : SKT_NEVER;
-    s->gap *= 2;
+    if (s->retry == RETRY_ANSWER) { /* out of turn: the repetition keeps its rhythm */
+        s->retry = RETRY_ANSWERED;
+        return;
+    }
+    s->retry = RETRY_NONE;
+    s->gap = s->gap < GAP_MOST ? s->gap * 2 : s->gap;
 }

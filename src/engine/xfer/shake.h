@@ -23,7 +23,8 @@ struct skt_shake {
     uint8_t prk[SKT_SHA256], mac_ours[SKT_SHA256], mac_theirs[SKT_SHA256];
     uint8_t cookie[SKT_XFER_COOKIE_MAX];
     uint8_t cookie_len;
-    bool retried;     /* a RETRY was obeyed at once; the next ones wait for their turn */
+    bool cookied;
+    uint8_t retry;    /* one RETRY is obeyed at once for each INIT that was due: two ends cannot play ping-pong */
     skt_time due;     /* when its next packet is to be sent; SKT_NEVER: when asked for */
     skt_time gap;     /* to its repetition */
     skt_time sent_at; /* of the packet that the other end answers */
