@@ -58,6 +58,9 @@ more = bytes.fromhex('03 0004 00000001')
 both = entry + more
 write('pieces.pcap', 4444, [in_clear(7, 0, stream(0, both[:5])), in_clear(7, 1, stream(9, both[9:])),
     in_clear(7, 2, stream(0, both[:5])), in_clear(7, 3, b'\x01' + stream(5, both[5:9])), in_clear(8, 0, stream(3, more))])
+# Three sealed packets as a sender's own machine sees them: in one datagram. On the port of recv, without a handshake.
+sealed = lambda number, n: struct.pack('>BBHIQ', 6, 1, 1, 9, number) + bytes(i * 7 % 251 for i in range(n))
+write('batch.pcap', 7411, [sealed(5, 2000) + sealed(6, 2000) + sealed(8, 40), sealed(9, 17)])
 # Others' packets of the same lengths, and ours by their form.
 write('others.pcap', 4444, [b'\x06' + bytes(range(60)), bytes(1200), b'\x01\0\0\1' + b'\xff' * 1196, b'\x04\0\0\1' + bytes(45),
     b'\x04\0\0\1' + b'\x01' * 44])
@@ -148,6 +151,13 @@ done
 show others.pcap -T fields -e sockit_xfer.type >shown
 is 5 "$(wc -l <shown)"
 ! grep -q 0x shown || fail "others' packets are taken for ours: $(tr '\n' ' ' <shown)"
+
+# ---- packets in a batch ----
+show batch.pcap -T fields -E "separator=;" -e sockit_xfer.number -e sockit_xfer.bad >shown
+printf '5,6,8;\n9;\n' >want
+same want shown
+show batch.pcap >shown
+says 'SEALED 5, conn 00000009, and 2 more in one batch' shown
 
 # ---- messages in pieces: each is shown where it becomes whole, once, also in a second look ----
 for pass in '' -2; do

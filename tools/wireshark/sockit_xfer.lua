@@ -420,15 +420,10 @@ local function show_packet(tvb, pinfo, tree, kind, version)
     return got.code and reject_names[got.code] or got.mode and mode_names[got.mode]
 end
 
-function xfer.dissector(tvb, pinfo, root)
-    if tvb:len() < HEAD then
-        complain(root:add(xfer, tvb()), "no whole head")
-        return tvb:len()
-    end
+local function dissect_one(tvb, pinfo, root)
     local kind, version = tvb(0, 1):uint(), tvb(2, 2):uint()
     local sealed = kind == SEALED or kind == IN_CLEAR
     local tree = root:add(xfer, tvb())
-    pinfo.cols.protocol = "SOCKIT-XFER"
     tree:add(f.type, tvb(0, 1))
     tree:add(f.epoch, tvb(1, 1))
     tree:add(f.version, tvb(2, 2))
@@ -437,8 +432,32 @@ function xfer.dissector(tvb, pinfo, root)
     local name = sealed and "SEALED " .. tostring(tvb(8, 8):uint64()) or type_names[kind] or "type " .. kind
     local more = show_packet(tvb, pinfo, tree, kind, version)
     local info = name .. string.format(", conn %08x", tvb(4, 4):uint()) .. (more and ": " .. more or "")
-    pinfo.cols.info = info
     tree:append_text(", " .. info)
+    return info
+end
+
+-- On the machine that sends (and on one that receives in batches) a capture has many packets in one datagram, which the
+-- kernel cuts or has joined. Sealed packets do not say how long they are; but each begins with the same eight bytes, which
+-- are found inside another by chance once in 2^64 places.
+local function next_packet(tvb, at)
+    if tvb(at, 1):uint() ~= SEALED then return tvb:len() end
+    local found = tvb:raw():find(tvb:raw(at, 8), at + HEAD + TAG + 2, true)
+    return found and found + HEAD <= tvb:len() and found - 1 or tvb:len()
+end
+
+function xfer.dissector(tvb, pinfo, root)
+    pinfo.cols.protocol = "SOCKIT-XFER"
+    if tvb:len() < HEAD then
+        complain(root:add(xfer, tvb()), "no whole head")
+        return tvb:len()
+    end
+    local at, n, info = 0, 0, nil
+    while at < tvb:len() do
+        local to = next_packet(tvb, at)
+        local said = dissect_one(tvb(at, to - at):tvb(), pinfo, root)
+        at, n, info = to, n + 1, info or said
+    end
+    pinfo.cols.info = info .. (n > 1 and ", and " .. n - 1 .. " more in one batch" or "")
     return tvb:len()
 end
 
@@ -466,12 +485,15 @@ xfer:register_heuristic("udp", function(tvb, pinfo, root)
     return true
 end)
 
-xfer.prefs.port = Pref.uint("UDP port", 0, "Whose packets are always taken for this protocol; 0: only what looks like it")
+-- Where recv listens if nobody says otherwise.
+xfer.prefs.port = Pref.uint("UDP port", 7411, "Whose packets are always taken for this protocol; 0: only what looks like it")
 local port = 0
-function xfer.prefs_changed()
+local function take_port()
     local udp = DissectorTable.get("udp.port")
     if port ~= 0 then udp:remove(port, xfer) end
     port = xfer.prefs.port
     if port ~= 0 then udp:add(port, xfer) end
 end
+take_port()
+xfer.prefs_changed = take_port
 DissectorTable.get("udp.port"):add_for_decode_as(xfer)
