@@ -136,6 +136,11 @@ struct skt_rt {
     atomic_bool stopped;
     char why_of[512]; /* of the link that failed last: link.c */
     skt_link why_link;
+    struct {
+        bool is;
+        struct skt_addr peer;
+        char why[256];
+    } unheard; /* who came last and could not shake hands: tlslink.c */
 };
 
 /* link.c: the table of links, their lists and timers */

@@ -4,12 +4,34 @@
 #include "drive/tls.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 int tlslink_start(struct skt_rt *rt, struct link *l, struct skt_tls *tls, const char *host)
 {
     if (!link_extra(l))
         return -ENOMEM;
     return skt_tls_session_new(tls, host, &l->x->tls);
+}
+
+/* No engine will be told of it: the verb may ask. */
+static void note_unheard(struct skt_rt *rt, const struct link *l)
+{
+    rt->stats.tls_failed++;
+    rt->unheard.is = true;
+    rt->unheard.peer = l->x->peer.family ? l->x->peer : sock_peer(l->fd);
+    (void)snprintf(rt->unheard.why, sizeof rt->unheard.why, "%s", skt_tls_why(l->x->tls));
+}
+
+bool skt_rt_unheard(struct skt_rt *rt, struct skt_addr *ret_peer, const char **ret_why)
+{
+    bool is = rt->unheard.is;
+
+    rt->unheard.is = false;
+    if (is) {
+        *ret_peer = rt->unheard.peer;
+        *ret_why = rt->unheard.why;
+    }
+    return is;
 }
 
 /* The alert that says why is worth one write, whatever comes of it. */
@@ -21,6 +43,8 @@ static void failed(struct skt_rt *rt, struct link *l, int why)
     if (!l->x->cipher.bytes && skt_tls_send(l->x->tls, &room))
         (void)!send(l->fd, alert, (size_t)(room.p - alert), MSG_DONTWAIT | MSG_NOSIGNAL);
     link_why_peer(rt, l, "TLS with", skt_tls_why(l->x->tls));
+    if (l->x->shaking && l->via)
+        note_unheard(rt, l);
     link_gone(rt, l, why);
 }
 

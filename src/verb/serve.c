@@ -158,6 +158,23 @@ static void relay_event(struct worker *w, const struct skt_relay_event *ev)
     }
 }
 
+/* A TLS handshake that failed: the engine has not heard of it. */
+static void unheard(struct server *s, const struct skt_addr *peer, const char *why)
+{
+    struct skt_json j;
+
+    if (!s->cli->json) {
+        if (may_say(s))
+            skt_cli_say(s->cli, "TLS with %s: %s", live_addr(peer), why);
+        return;
+    }
+    skt_json_begin(&j, &s->cli->out);
+    skt_json_str(&j, "event", "tls_failed");
+    skt_json_str(&j, "peer", live_addr(peer));
+    skt_json_str(&j, "error", why);
+    skt_json_end(&j);
+}
+
 static void stats(struct server *s)
 {
     struct skt_rt_stats sum = { 0 };
@@ -171,6 +188,7 @@ static void stats(struct server *s)
     skt_json_u64(&j, "accepted", sum.accepted);
     skt_json_u64(&j, "refused", sum.refused);
     skt_json_u64(&j, "denied", sum.denied);
+    skt_json_u64(&j, "tls_failed", sum.tls_failed);
     skt_json_u64(&j, "dropped_full", sum.dropped_full);
     skt_json_u64(&j, "dropped_idle", sum.dropped_idle);
     skt_json_u64(&j, "accept_errors", sum.accept_errors);
@@ -254,7 +272,16 @@ static void turn_done(struct worker *w)
     struct server *s = w->server;
     struct skt_serve_event served;
     struct skt_relay_event relayed;
+    struct skt_addr peer;
+    const char *why;
 
+    if (skt_rt_unheard(w->rt, &peer, &why)) {
+        pthread_mutex_lock(&s->lock);
+        unheard(s, &peer, why);
+        if (s->cli->json)
+            (void)skt_sink_flush(&s->cli->out);
+        pthread_mutex_unlock(&s->lock);
+    }
     while (w->serve ? skt_serve_next(w->serve, &served) : skt_relay_next(w->relay, &relayed)) {
         pthread_mutex_lock(&s->lock);
         if (w->serve)

@@ -44,6 +44,24 @@ says 'protocol version' old
 printf 'GET / HTTP/1.0\r\n\r\n' | "$SOCKIT" connect 127.0.0.1 "$port" >plain 2>/dev/null # must not trouble the server
 shows one || fail "the server does not go on: $(shown)"
 
+# --- a handshake that fails leaves a line and is counted ---
+wait_for '^TLS with 127\.0\.0\.1:[0-9]+: .*version' serve.err
+wait_for '^TLS with 127\.0\.0\.1:[0-9]+: .*TLS' serve.err
+free_port
+spawn counts "$SOCKIT" serve --echo --tls --cert one.crt --key one.key --json --stats 1h "$port"
+counts=$pid
+wait_port "$port"
+for _ in 1 2 3; do
+    printf '\026\003\001\000\005hello' | "$SOCKIT" connect 127.0.0.1 "$port" >plain 2>/dev/null
+done
+until_true 10 shows one || fail "no TLS after garbage"
+kill "$counts"
+wait_gone "$counts"
+says '"event":"tls_failed","peer":"127\.0\.0\.1:[0-9]+","error":"[^"]+"' counts.out
+tail -n 1 counts.out >last
+says '"event":"stats".*"accepted":4,.*"tls_failed":3[,}]' last
+port=$server
+
 # --- our server, our client ---
 "$SOCKIT" connect --tls --cacert one.crt 127.0.0.1 "$port" <big >back 2>err || fail "connect: $(cat err)"
 cmp big back || fail "the echo is something else"

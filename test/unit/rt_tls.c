@@ -52,6 +52,8 @@ static void what_is_no_handshake_is_answered_by_an_alert_and_never_told(void **s
 {
     struct talker p;
     struct tape t = { 0 };
+    struct skt_addr peer;
+    const char *why;
     skt_link ls;
     int fd;
 
@@ -62,7 +64,11 @@ static void what_is_no_handshake_is_answered_by_an_alert_and_never_told(void **s
     UNTIL(pull(fd, &t));
     assert_true(t.n == 7 && t.p[0] == 21); /* alert */
     assert_int_equal(h->n, 0);
+    assert_int_equal(stats().tls_failed, 1); /* but the verb may ask, once */
+    assert_true(skt_rt_unheard(rt, &peer, &why) && peer.port == port_of_fd(fd) && *why);
+    assert_false(skt_rt_unheard(rt, &peer, &why));
     (void)came_by_tls(ls, &p); /* and the next is served */
+    assert_false(skt_rt_unheard(rt, &peer, &why));
     talker_done(&p);
     tape_free(&t);
     close(fd);
