@@ -291,7 +291,9 @@ static bool next_inside(struct sourcewalk *walk)
 static bool next_root(struct sourcewalk *walk)
 {
     const struct sourcewalk_named *named = &walk->named[walk->root++];
-    int fd = open(named->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* What was not named, as the directory of a file, need not be readable. */
+    int how = named->kind == SOURCEWALK_CONTENT ? O_RDONLY : O_PATH;
+    int fd = open(named->base, how | O_DIRECTORY | O_CLOEXEC);
 
     walk->path_len = strlen(named->name); /* at most NAME_MAX: it was looked at */
     memcpy(walk->path, named->name, walk->path_len + 1);

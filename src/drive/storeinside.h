@@ -55,6 +55,7 @@ void store_place_done(struct store_place *place);
 
 /* A file, also one of ours whose mode forbids it. The descriptor; -EEXIST: it is no file; -errno. */
 int store_open(struct skt_store *store, int parent, const char *name, int flags, struct stat *ret_st);
+int store_chmod(int parent, const char *name, mode_t mode);
 /* A new .part of work's size, locked. */
 int store_create(struct skt_store *store, const struct store_place *place, struct store_work *work);
 int store_lock(int fd);                     /* against other programs, as long as it is open. -EBUSY: they have it */

@@ -140,7 +140,7 @@ static int make_dir(const struct store_place *place)
         return -EEXIST;
     if ((st.st_mode & 0700) == 0700 || st.st_uid != geteuid())
         return 0;
-    return fchmodat(place->parent, place->name, (st.st_mode & 07777) | 0700, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+    return store_chmod(place->parent, place->name, (st.st_mode & 07777) | 0700);
 }
 
 static int make_dir_again(struct skt_store *store, const struct store_place *place, const struct skt_xfer_meta *meta)

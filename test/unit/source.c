@@ -3,6 +3,8 @@
 
 #include "storeworld.h"
 
+#include "drive/sandbox.h"
+
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -382,6 +384,44 @@ static void few_descriptors_are_enough(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* With the rights that send keeps: what was named, and what is below it. */
+static int send_in_the_sandbox(void)
+{
+    static const char *const paths[] = { "t", "u/f", NULL };
+    const struct skt_sandbox_conf shut = { .trees = paths, .n_trees = 2 };
+    struct skt_source *source = SOURCE("t", "u/f");
+    char is[4];
+
+    if (skt_sandbox(&shut) == -ENOSYS)
+        return 77;
+    if (strcmp(all_of(source), "d t\nf t/a\nf f\na t\n"))
+        return 1;
+    for (uint32_t i = 1; i <= 2; i++) {
+        if (read_source(source, i, 0, is, 4) != 3 || ask_source(source, SKT_XFER_LAST, i))
+            return 2;
+    }
+    skt_source_free(source);
+    return 0;
+}
+
+static void the_sandbox_of_a_sender_is_large_enough(void **state)
+{
+    int status;
+    pid_t pid;
+
+    assert_false(mkdir("t", 0700) || mkdir("u", 0700));
+    world_text("t/a", "one");
+    world_text("u/f", "two");
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid)
+        _exit(send_in_the_sandbox());
+    assert_true(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- what cannot be sent ---- */
 
 static void refused(const char *one, const char *other, int error, const char *words)
@@ -420,4 +460,5 @@ RUN(W(a_tree_is_told_from_the_outside_and_again_from_the_inside), W(a_point_is_i
     W(other_names_of_a_file_are_links_after_all_files), W(pipes_and_sockets_and_unfinished_files_are_passed_over),
     W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap), W(ten_thousand_names_are_told_in_order),
     W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read), W(a_file_that_changed_is_noticed),
-    W(reading_is_not_led_out_of_what_was_named), W(few_descriptors_are_enough), W(a_path_that_cannot_be_sent_is_told))
+    W(reading_is_not_led_out_of_what_was_named), W(few_descriptors_are_enough),
+    W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))

@@ -3,6 +3,7 @@
 
 #include "storeworld.h"
 
+#include "drive/sandbox.h"
 #include "drive/storeinside.h"
 
 #include <sched.h>
@@ -722,6 +723,40 @@ static void replacing_on_a_full_disk_keeps_the_old_one(void **state) { in_a_chil
 static void a_limit_of_size_is_told_before_it_kills(void **state) { in_a_child(small_limit); }
 static void few_descriptors_are_enough(void **state) { in_a_child(few_descriptors); }
 
+/* ---- the sandbox ---- */
+
+/* All that a receiver does, with the rights that recv keeps. */
+static int in_the_sandbox(void)
+{
+    static const struct skt_store_conf conf = { .overwrite = true, .fds = 1 };
+    const char *const tree = "in";
+    const struct skt_sandbox_conf shut = { .trees = &tree, .n_trees = 1, .trees_written = true };
+    struct skt_store *store = store_at("in", conf);
+    char bytes[8192], is[8192];
+
+    memset(bytes, 'x', sizeof bytes);
+    world_write("in/old", bytes, sizeof bytes);
+    world_write("in/shut.part-sockit", bytes, sizeof bytes);
+    EXPECT(!mkdir("in/d", 0) && !mkdir("in/sub", 0700) && !symlink("x", "in/sym") && !chmod("in/shut.part-sockit", 0));
+    if (skt_sandbox(&shut) == -ENOSYS)
+        return 77;
+    EXPECT(!make_kind(store, SKT_XFER_DIR, 0, 0, "d", 0, "") && !make_kind(store, SKT_XFER_DIR, 0, 0, "e", 0, ""));
+    EXPECT(!make(store, 1, "d/new", 8192) && make(store, 2, "old", 8192) == 1 && make(store, 3, "shut", 8192) == 1);
+    EXPECT(!write_bytes(store, 0, 1, 0, bytes, 8192) && !write_zeros(store, 1, 0, 4096));
+    EXPECT(read_bytes(store, 2, 0, is, 8192) == 8192 && !write_text(store, 2, 0, "new"));
+    EXPECT(read_bytes(store, 1, 0, is, 4096) == SKT_XFER_ALL_ZEROS);
+    EXPECT(!finish(store, 1) && !finish(store, 2) && !finish(store, 3));
+    EXPECT(!make_kind(store, SKT_XFER_SYMLINK, 0, 4, "sym", 0, "y"));
+    EXPECT(!make_kind(store, SKT_XFER_HARDLINK, 0, 5, "e/hard", 0, "d/new"));
+    EXPECT(!make_kind(store, SKT_XFER_HARDLINK, 0, 6, "sub/hard", 0, "old"));
+    EXPECT(!make(store, 7, "gone", 8192) && !drop_file(store, 7) && !is_there("in/gone.part-sockit"));
+    EXPECT(!make_kind(store, SKT_XFER_DIR_AGAIN, 0, 8, "d", 0, "") && !ask(store, SKT_XFER_SYNC, 0, 0));
+    skt_store_free(store);
+    return 0;
+}
+
+static void the_sandbox_of_a_receiver_is_large_enough(void **state) { in_a_child(in_the_sandbox); }
+
 static void a_directory_that_cannot_be_had_is_told(void **state)
 {
     struct skt_store *store = NULL;
@@ -749,4 +784,4 @@ RUN(W(a_file_has_its_name_when_it_is_whole), W(an_empty_file_is_a_file), W(setui
     W(pipes_and_devices_are_not_opened), W(two_at_one_path_are_one_too_many), W(what_is_begun_has_a_cap),
     W(a_full_disk_is_told_and_survived), W(replacing_on_a_full_disk_keeps_the_old_one),
     W(a_limit_of_size_is_told_before_it_kills), W(few_descriptors_are_enough),
-    W(a_directory_that_cannot_be_had_is_told))
+    W(the_sandbox_of_a_receiver_is_large_enough), W(a_directory_that_cannot_be_had_is_told))
