@@ -48,7 +48,7 @@ struct skt_cc {
     uint64_t drained;    /* DOWN: delivered when as little was in flight as was wanted; 0: not yet */
     bool settled;        /* DOWN: and what was sent then is acknowledged */
     double target;       /* DOWN: what is to be in flight */
-    uint64_t down_from;  /* DOWN: delivered when it began */
+    uint64_t from;       /* UP, DOWN: delivered when it began */
     uint64_t before;     /* DOWN: in flight when it began */
     skt_time before_rtt; /* DOWN: and the round trip, a mean */
     skt_time down_rtt;   /* DOWN: lowest mean */
@@ -157,7 +157,7 @@ static void begin_down(struct skt_cc *cc, const struct skt_cc_sample *s, bool wa
     cc->before = s->inflight;
     cc->before_rtt = cc_model_stand(&cc->model);
     cc->target = down_target(cc);
-    cc->down_from = s->delivered;
+    cc->from = s->delivered;
     enter(cc, DOWN);
     cc->was_beside = was_beside;
     cc->drained = 0;
@@ -166,8 +166,9 @@ static void begin_down(struct skt_cc *cc, const struct skt_cc_sample *s, bool wa
     cc->down_rtt = 0;
 }
 
-static void begin_up(struct skt_cc *cc)
+static void begin_up(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
+    cc->from = s->delivered;
     cc->queued = false;
     cc->best = cc_model_rate(&cc->model, CC_RATES);
     enter(cc, UP);
@@ -244,7 +245,7 @@ static void end_down(struct skt_cc *cc, const struct skt_cc_sample *s)
         cc->vain += !first;
         enter(cc, CRUISE);
     } else if (++cc->rising < 2 && (cc->queued || (double)rate < 1.15 * (double)cc->best)) {
-        begin_up(cc);
+        begin_up(cc, s);
     } else {
         again(cc, s);
     }
@@ -268,7 +269,7 @@ static void down(struct skt_cc *cc, const struct skt_cc_sample *s)
     } else if (!cc->settled && s->prior >= cc->drained) {
         cc->settled = true;
         cc_model_mean_anew(m, s->now);
-    } else if (mean && (cc->settled || (s->prior >= cc->down_from && s->now < cc->deep_at &&
+    } else if (mean && (cc->settled || (s->prior >= cc->from && s->now < cc->deep_at &&
                                            cc->down_rtt - m->rtt_min < margin(cc) / 2))) {
         end_down(cc, s);
         return;
@@ -284,14 +285,14 @@ static void cruise(struct skt_cc *cc, const struct skt_cc_sample *s)
         cc_model_forget(&cc->model, 3);
         begin_down(cc, s, false);
     } else if (rounds_in(cc) >= cruise_rounds[cc->vain < 2 ? cc->vain : 2]) {
-        begin_up(cc);
+        begin_up(cc, s);
     }
 }
 
 /* What came of it is known a round later: end_down. */
 static void up(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
-    if (rounds_in(cc) >= 1 || queue_stands(cc))
+    if (s->prior >= cc->from || queue_stands(cc))
         begin_down(cc, s, false);
 }
 

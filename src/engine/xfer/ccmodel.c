@@ -37,7 +37,7 @@ static bool when_delivered(const struct cc_model *m, uint64_t delivered, skt_tim
     for (uint32_t i = 0; i < CC_MARKS && i < m->marks_n; i++) {
         const struct cc_mark *mark = &m->marks[(m->marks_n - 1 - i) % CC_MARKS];
         if (mark->delivered <= delivered) {
-            if (!next || next->at - mark->at > m->rtt_min / 8)
+            if (!next || next->at - mark->at > m->rtt_min / 16)
                 return false;
             *ret_latest = next->at;
             return true;
@@ -55,14 +55,14 @@ static void take_mark(struct cc_model *m, skt_time now, uint64_t delivered)
 }
 
 /* After a gap the round trip is not told, and with much loss there is always a gap; but at the latest the packet was sent
- * when the first acknowledgement after `prior` came. */
+ * when the first acknowledgement after `prior` came. Too low a little: it may show a queue, not a shorter path. */
 static skt_time rtt_of(const struct cc_model *m, const struct skt_cc_sample *s)
 {
     skt_time sent;
 
     if (s->rtt > 0 || !s->acked || !m->rtt_min)
         return s->rtt;
-    return when_delivered(m, s->prior, &sent) && s->now - sent >= m->rtt_min / 2 ? s->now - sent : 0;
+    return when_delivered(m, s->prior, &sent) && s->now - sent > m->rtt_min ? s->now - sent : 0;
 }
 
 /* Means of a few are compared with means of a few: jitter and packets that overtake others are then no queue. */
