@@ -175,3 +175,26 @@ says 'mode: 0*644' all
 says '1970-01-01 00:00:00 UTC' all
 show pieces.pcap >all
 says 'SOCKIT-XFER .* SEALED 3, conn 00000007: PING, STREAM, ENTRY, END' all
+
+# ---- a transfer, as either end has recorded it ----
+free_port
+printf 'a secret text\n' >key
+mkdir tree && seq 100000 >tree/numbers && printf hi >tree/hi
+spawn recv "$SOCKIT" recv --key-file key --pcap recv.pcapng --listen "127.0.0.1:$port" there
+wait_port "udp:$port"
+exits 0 timeout 50 "$SOCKIT" send --key-file key --pcap send.pcapng tree "127.0.0.1:$port"
+wait_gone "$pid"
+is 0 "$status"
+for side in send recv; do
+    show $side.pcapng -T fields -e sockit_xfer.type -e sockit_xfer.bad >shown
+    is '01 02 03 04 06 ' "$(cut -c3-4 shown | awk '!seen[$1]++' | tr '\n' ' ')" # each for the first time
+    ! grep -vE '^0x0[1-6](,0x06)*.$' shown >strange || fail "$side: $(head -n 5 strange)"
+    # No number twice: the sender's to the port, the receiver's from it.
+    for way in dst src; do
+        show $side.pcapng -Y "udp.${way}port == $port && sockit_xfer.type == 6" -T fields -e sockit_xfer.number |
+            tr ',' '\n' >numbers
+        says '^[0-9]' numbers
+        sort -n numbers | uniq -d >twice
+        silent twice
+    done
+done
