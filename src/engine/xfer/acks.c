@@ -36,7 +36,7 @@ int skt_acks_got(struct skt_acks *acks, skt_time now, uint64_t number)
     }
     if (r)
         return r;
-    acks->gap = first ? number > 0 : number != acks->largest + 1;
+    acks->gap = first ? number > 0 : number > acks->largest + 1;
     if (first || number > acks->largest) {
         acks->largest = number;
         acks->largest_at = now;

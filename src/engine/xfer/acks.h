@@ -17,7 +17,7 @@ struct skt_acks {
     uint64_t largest;     /* if seen.n */
     skt_time largest_at;
     uint32_t owed, owed_bytes; /* packets and bytes that ask for an acknowledgement */
-    bool gap;                  /* the packet in hand shows that one is missing, or was late */
+    bool gap;                  /* the packet in hand shows that one is missing */
     skt_time due;              /* SKT_NEVER: nothing is owed */
 };
 

@@ -276,8 +276,8 @@ void skt_conn_recv(struct skt_conn *conn, skt_time now, struct skt_span datagram
         on_sealed(conn, now, datagram, packet, from);
         return;
     }
-    /* What is not sealed is believed only from where it was expected; the receiver's conversations have no other. */
-    if (conn->sender && from && conn->peer.family != SKT_NOWHERE && memcmp(from, &conn->peer, sizeof *from) != 0)
+    /* What is not sealed is believed only from where it was expected: a CONFIRM from elsewhere would spend a pair code. */
+    if (from && conn->peer.family != SKT_NOWHERE && memcmp(from, &conn->peer, sizeof *from) != 0)
         return;
     if (skt_shake_recv(&conn->shake, now, packet))
         on_shake(conn, now);
@@ -295,15 +295,13 @@ static void on_arrived(struct skt_conn *conn, skt_time now, uint64_t number, con
     skt_acks_known(&conn->acks, p->ack);
     if (conn->unproven && number >= conn->proven_from)
         conn->unproven = false;
-    if (!p->probe) {
-        skt_mtu_arrived(&conn->mtu, p->size);
-        return;
-    }
-    skt_mtu_probed(&conn->mtu, now, p->size, true);
-    skt_cc_packet(conn->cc, conn->mtu.now + conn->overhead);
+    if (p->probe)
+        skt_mtu_probed(&conn->mtu, now, number, p->size, true);
+    if (p->probe || skt_mtu_arrived(&conn->mtu, now, number, p->size))
+        skt_cc_packet(conn->cc, conn->mtu.now + conn->overhead);
 }
 
-static void on_lost(struct skt_conn *conn, skt_time now, const struct skt_sent_packet *p)
+static void on_lost(struct skt_conn *conn, skt_time now, uint64_t number, const struct skt_sent_packet *p)
 {
     int r = p->stream_len ? skt_stream_lost(&conn->out, p->stream_from, p->stream_len) : 0;
 
@@ -312,8 +310,8 @@ static void on_lost(struct skt_conn *conn, skt_time now, const struct skt_sent_p
     if (p->credit)
         conn->in.tell = true;
     if (p->probe)
-        skt_mtu_probed(&conn->mtu, now, p->size, false);
-    else if (skt_mtu_lost(&conn->mtu, now, p->size))
+        skt_mtu_probed(&conn->mtu, now, number, p->size, false);
+    else if (skt_mtu_lost(&conn->mtu, now, number, p->size))
         skt_cc_packet(conn->cc, conn->mtu.now + conn->overhead);
 }
 
@@ -339,7 +337,7 @@ void conn_news(struct skt_conn *conn, skt_time now, const struct skt_sent_news *
         if (told.acked)
             on_arrived(conn, now, told.number, p);
         else
-            on_lost(conn, now, p);
+            on_lost(conn, now, told.number, p);
     }
     if (news->rate)
         conn->rate = news->rate;

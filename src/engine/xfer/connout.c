@@ -103,7 +103,9 @@ static uint64_t path_left(const struct skt_conn *conn)
 
 static bool window_allows(const struct skt_conn *conn, uint64_t size)
 {
-    return conn->probes || conn->sent.inflight + size + conn->overhead <= skt_cc_window(conn->cc);
+    /* One packet may always go: whatever the model thinks, only an answer can teach it better. */
+    return conn->probes || !conn->sent.inflight ||
+           conn->sent.inflight + size + conn->overhead <= skt_cc_window(conn->cc);
 }
 
 /* May a (further) full packet with data go in this train? */

@@ -45,7 +45,7 @@ static bool cookie_is_good(
 static void retry(const struct skt_gate *gate, uint64_t now_s, const struct skt_xfer_packet *init,
     const struct skt_addr *from, struct skt_room *room)
 {
-    uint8_t cookie[COOKIE];
+    uint8_t cookie[COOKIE] = { 0 };
     struct skt_xfer_packet answer = { .type = SKT_XFER_RETRY,
         .version = SKT_XFER_VERSION,
         .conn = init->conn,

@@ -54,7 +54,7 @@ static void rest(struct skt_mtu *mtu, skt_time now)
     mtu->next = now + RAISE_TIMER;
 }
 
-void skt_mtu_probed(struct skt_mtu *mtu, skt_time now, uint32_t size, bool arrived)
+void skt_mtu_probed(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size, bool arrived)
 {
     if (size == mtu->probe)
         mtu->probe = 0;
@@ -63,8 +63,8 @@ void skt_mtu_probed(struct skt_mtu *mtu, skt_time now, uint32_t size, bool arriv
             mtu->now = size;
         if (mtu->bad <= size) /* it was only late, or the path has changed */
             mtu->bad = mtu->most + 1;
-        mtu->tries = 0;
-        mtu->vanished = 0;
+        mtu->tries = mtu->vanished = 0;
+        mtu->large = number > mtu->large ? number : mtu->large;
     } else if (++mtu->tries >= TRIES && size > mtu->now) {
         mtu->bad = size < mtu->bad ? size : mtu->bad;
         mtu->tries = 0;
@@ -72,19 +72,37 @@ void skt_mtu_probed(struct skt_mtu *mtu, skt_time now, uint32_t size, bool arriv
     rest(mtu, now);
 }
 
-void skt_mtu_arrived(struct skt_mtu *mtu, uint32_t size)
+/* RFC 8899, 4.3: large packets are lost, and small ones that were sent after them arrive. A full queue, or an outage, is
+ * something else: later large ones arrive, or none at all do. */
+static bool black_hole(struct skt_mtu *mtu, skt_time now)
 {
-    if (size > SKT_XFER_MIN)
-        mtu->vanished = 0;
-}
-
-bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint32_t size)
-{
-    if (size <= SKT_XFER_MIN || mtu->now == SKT_XFER_MIN || ++mtu->vanished < VANISHED)
+    if (mtu->vanished < VANISHED || mtu->small <= mtu->gone)
         return false;
     mtu->now = SKT_XFER_MIN;
     mtu->vanished = mtu->tries = 0;
     mtu->bad = mtu->most + 1;
     mtu->next = now + HOLE_TIMER;
     return true;
+}
+
+bool skt_mtu_arrived(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size)
+{
+    if (size <= SKT_XFER_MIN) {
+        mtu->small = number > mtu->small ? number : mtu->small;
+        return black_hole(mtu, now);
+    }
+    if (number >= mtu->large) {
+        mtu->large = number;
+        mtu->vanished = 0;
+    }
+    return false;
+}
+
+bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size)
+{
+    if (size <= SKT_XFER_MIN || mtu->now == SKT_XFER_MIN || number < mtu->large)
+        return false;
+    if (!mtu->vanished++ || number < mtu->gone)
+        mtu->gone = number;
+    return black_hole(mtu, now);
 }

@@ -10,16 +10,19 @@ struct skt_mtu {
     uint32_t bad;       /* this size and above do not pass; most + 1: nothing known */
     uint32_t probe;     /* size of the probe that is out; 0: none */
     uint32_t tries;     /* of the size that is next */
-    uint32_t vanished;  /* packets above the base size lost since one arrived */
-    skt_time next;      /* when to look for more; SKT_NEVER: never */
+    uint32_t vanished;  /* large packets lost, sent after the last large one that arrived */
+    uint64_t large, small,
+        gone;      /* numbers: the last large and the last small one that arrived, the first that vanished */
+    skt_time next; /* when to look for more; SKT_NEVER: never */
 };
 
 void skt_mtu_init(struct skt_mtu *mtu, uint32_t most, skt_time now);
 /* The size of a probe that should go now; 0: none. It counts as sent when skt_mtu_probing is told. */
 uint32_t skt_mtu_want(const struct skt_mtu *mtu, skt_time now);
 void skt_mtu_probing(struct skt_mtu *mtu, uint32_t size);
-void skt_mtu_probed(struct skt_mtu *mtu, skt_time now, uint32_t size, bool arrived); /* the end of a probe */
-void skt_mtu_arrived(struct skt_mtu *mtu, uint32_t size);                            /* a packet that is no probe */
-/* True: a black hole: the size is 1200 again. */
-bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint32_t size);
+void skt_mtu_probed(
+    struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size, bool arrived); /* the end of a probe */
+/* What became of packets that are no probes. True: a black hole: the size is 1200 again. */
+bool skt_mtu_arrived(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size);
+bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size);
 skt_time skt_mtu_wake(const struct skt_mtu *mtu);
