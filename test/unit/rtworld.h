@@ -469,7 +469,7 @@ static inline const uint8_t *pattern(void)
 {
     static uint8_t bytes[8 << 20];
 
-    for (size_t i = 0; !bytes[1] && i < sizeof bytes; i++)
+    for (size_t i = sizeof bytes; !bytes[1] && i-- > 0;) /* from the end: the second byte tells that all are there */
         bytes[i] = (uint8_t)(i * 31 ^ i >> 8 ^ i >> 16);
     return bytes;
 }
