@@ -257,7 +257,7 @@ bool skt_xfer_get_frame(struct skt_span *text, struct skt_xfer_frame *ret_frame)
     if (text->bad || text->p == text->end)
         return false;
     ret_frame->kind = skt_get_u8(text);
-    ret_frame->bytes = skt_span_of(NULL, 0);
+    ret_frame->bytes = (struct skt_span){ 0 };
     get_frame_body(text, ret_frame);
     return !text->bad;
 }
