@@ -102,9 +102,16 @@ static uint32_t rounds_in(const struct skt_cc *cc) { return cc->model.round - cc
 
 /* ---- signs ---- */
 
+/* A queue of more than an eighth of the round trip counts; or one that is nearly as long as it ever gets, for then it is one
+ * that is full, and who knows when it was empty. */
 static skt_time margin(const struct skt_cc *cc)
 {
-    return cc->model.rtt_min / 8 > queue_least ? cc->model.rtt_min / 8 : queue_least;
+    const struct cc_model *m = &cc->model;
+    skt_time most = (m->rtt_top - m->rtt_min) / 4 * 3, usual = m->rtt_min / 8;
+
+    if (most < usual)
+        usual = most;
+    return usual > queue_least ? usual : queue_least;
 }
 
 static skt_time startup_margin(const struct skt_cc *cc)

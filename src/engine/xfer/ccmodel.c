@@ -20,9 +20,13 @@ static void take_mean(struct cc_model *m, skt_time now, skt_time mean, bool keep
     if (now - m->rtt_span_began > (keep ? KEEP : 1) * span) {
         m->rtt_span[1] = m->rtt_span[0];
         m->rtt_span[0] = 0;
+        m->top_span[1] = m->top_span[0];
+        m->top_span[0] = 0;
         m->rtt_span_began = now;
     }
     m->rtt_span[0] = lower(m->rtt_span[0], mean);
+    m->top_span[0] = mean > m->top_span[0] ? mean : m->top_span[0];
+    m->rtt_top = m->top_span[0] > m->top_span[1] ? m->top_span[0] : m->top_span[1];
     m->rtt_min = lower(m->rtt_span[0], m->rtt_span[1]);
     m->stand[1] = m->stand[0];
     m->stand[0] = mean;
@@ -205,6 +209,7 @@ skt_time cc_model_stand(const struct cc_model *m) { return lower(m->stand[0], m-
 void cc_model_longer(struct cc_model *m, skt_time now, skt_time rtt)
 {
     m->rtt_span[0] = m->rtt_span[1] = m->rtt_min = rtt;
+    m->top_span[0] = m->top_span[1] = m->rtt_top = rtt;
     m->rtt_span_began = now;
 }
 
