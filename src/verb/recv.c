@@ -280,7 +280,7 @@ static int start(struct receiver *v)
 
 static int receive(struct skt_cli *cli)
 {
-    struct receiver v = { .x.cli = cli };
+    struct receiver v = { .x.cli = cli, .x.peer = "a sender" };
     const struct skt_opt opts[] = {
         SKT_OPT_STR('l', "listen", &v.listen, "[HOST:]PORT", "where to listen (all addresses, port 7411)"),
         SKT_OPT_FLAG('k', "keep", &v.keep, "stay for the next sender, with the next code"),

@@ -18,7 +18,6 @@ struct sender {
     struct skt_source *source;
     struct skt_xfer_meta next; /* of the source, not yet taken by the engine */
     bool has_next;
-    const char *peer;
     int code;
     bool over, stopped, waiting_said;
 };
@@ -64,22 +63,48 @@ static void event(struct sender *s, const struct skt_xfer_event *e)
     }
 }
 
+/* The peer's name is resolved: the engine begins when there is somebody to talk to. 0 or an exit code, said already. */
+static int dial(struct sender *s)
+{
+    struct skt_rt *rt = s->x.live.rt;
+    struct skt_addr peer;
+    const char *why;
+    int r;
+
+    while ((r = skt_rt_peer(rt, s->x.link, &peer)) == -ENOTCONN) {
+        r = live_step(&s->x.live);
+        if (r == -EINTR)
+            return SKT_EXIT_INTERRUPTED;
+        if (r <= 0)
+            break;
+        (void)live_due(&s->x.live);
+    }
+    if (!r) {
+        skt_xfer_link(s->x.xfer, s->x.link, NULL);
+        return 0;
+    }
+    why = skt_rt_why(rt, s->x.link);
+    return skt_cli_fail_why(s->x.cli, strncmp(why, "resolve ", 8) != 0 ? SKT_PHASE_CONNECT : SKT_PHASE_RESOLVE, r,
+        *why ? why : "the socket is gone");
+}
+
 /* UDP does not say that nobody is there. */
 static void say_waiting(struct sender *s, skt_time began)
 {
     if (s->x.open || s->waiting_said || skt_rt_now(s->x.live.rt) - began < 3 * SKT_SEC)
         return;
     s->waiting_said = true;
-    skt_cli_say(s->x.cli, "no answer from %s yet: does recv run there, and may UDP pass?", s->peer);
+    skt_cli_say(s->x.cli, "no answer from %s yet: does recv run there, and may UDP pass?", s->x.peer);
 }
 
 static int talk(struct sender *s)
 {
-    skt_time began = skt_rt_now(s->x.live.rt);
+    skt_time began;
     int r = live_every(&s->x.live, 200 * SKT_MS); /* for the line of progress: also when nothing comes */
 
-    if (r)
+    if (r || (r = dial(s)))
         return r;
+    began = skt_rt_now(s->x.live.rt);
     while (!s->over && (r = s->stopped ? skt_rt_step(s->x.live.rt) : live_step(&s->x.live)) != 0) {
         struct skt_xfer_event e;
         if (r == -EINTR && s->stopped)
@@ -134,19 +159,17 @@ static int start(struct sender *s, const char *peer)
     struct skt_open_conf open = { .pmtu = true };
     struct live_need need = { .peer = where, .trees = { s->args.at, s->args.n - 1 } };
     uint64_t files, bytes;
-    skt_link link;
     int r, engine;
 
     if ((r = live_open(&s->x.live, s->x.cli, &rt)) || (r = xfer_new(&s->x)))
         return r;
-    s->peer = peer;
+    s->x.peer = peer;
     skt_source_totals(s->source, &files, &bytes);
     skt_xfer_totals(s->x.xfer, files, bytes);
     engine = skt_rt_add(s->x.live.rt, skt_xfer_engine(s->x.xfer));
-    if ((r = skt_rt_open(s->x.live.rt, engine, where, &open, &link)))
+    if ((r = skt_rt_open(s->x.live.rt, engine, where, &open, &s->x.link)))
         return skt_cli_fail_why(
             s->x.cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_CONNECT, r, skt_rt_why(s->x.live.rt, 0));
-    skt_xfer_link(s->x.xfer, link, NULL);
     if ((r = live_shut_in(&s->x.live, &need)))
         return r;
     return talk(s);

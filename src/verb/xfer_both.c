@@ -112,7 +112,20 @@ static const char *kind_name(uint8_t kind)
     return "";
 }
 
-static const char *why_of(const struct skt_xfer_event *e) { return *e->text ? e->text : strerror(-e->why); }
+/* The words of who knows more than the number; for some numbers there are better ones than the system's. */
+static const char *why_of(const struct skt_xfer_event *e)
+{
+    if (*e->text && e->why != -ECONNREFUSED)
+        return e->text;
+    switch (-e->why) {
+    case ECONNREFUSED: return "nobody listens there: does recv run?";
+    case EEXIST: return "exists there and differs; recv --overwrite replaces it";
+    case ESTALE: return "it changed meanwhile; send it again";
+    case EBUSY: return "another transfer is at this file";
+    case EINVAL: return "the receiver takes no file of this name";
+    default: return strerror(-e->why);
+    }
+}
 
 static void json_file(struct xfer_both *x, const struct skt_xfer_event *e)
 {
@@ -166,8 +179,10 @@ static void opened(struct xfer_both *x, const struct skt_xfer_event *e)
 
     *s = (struct xfer_session){ .open = true, .began = skt_rt_now(x->live.rt) };
     s->said = s->began;
-    if (e->peer)
+    if (e->peer && e->peer->family)
         s->peer = *e->peer;
+    else
+        (void)skt_rt_peer(x->live.rt, x->link, &s->peer);
     x->open++;
     skt_cli_debug(x->cli, 1, "%s knows the secret", live_addr(&s->peer));
     if (!x->cli->json)
@@ -275,9 +290,10 @@ void xfer_progress(struct xfer_both *x)
 /* --- the end --- */
 
 /* An error of the peer or ours, to the phase and the errno that make the exit code which scripts look at. */
-static int exit_of(struct xfer_both *x, int why, const char *text)
+static int exit_of(struct xfer_both *x, const struct xfer_session *session, int why, const char *text)
 {
     enum skt_phase phase = SKT_PHASE_TALK;
+    char said[400];
 
     switch (-why) {
     case EKEYREJECTED:
@@ -290,7 +306,8 @@ static int exit_of(struct xfer_both *x, int why, const char *text)
     case EIO: phase = SKT_PHASE_FILE; break;
     default: break;
     }
-    return skt_cli_fail_why(x->cli, phase, why, text);
+    snprintf(said, sizeof said, "%s: %s", session->peer.family ? live_addr(&session->peer) : x->peer, text);
+    return skt_cli_fail_why(x->cli, phase, why, said);
 }
 
 static void say_sum(struct xfer_both *x, const struct skt_xfer_stats *s, skt_time took)
@@ -364,7 +381,7 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
         return SKT_EXIT_INTERRUPTED;
     }
     if (e->why)
-        return exit_of(x, e->why, why_of(e));
+        return exit_of(x, session, e->why, why_of(e));
     say_sum(x, &s, took);
     return 0;
 }

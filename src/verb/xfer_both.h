@@ -24,6 +24,8 @@ struct xfer_both {
     struct skt_xfer_conf conf;
     struct live live;
     struct skt_xfer *xfer;
+    skt_link link;                               /* sending: the socket, whose peer is the session's */
+    const char *peer;                            /* sending: as it was typed */
     struct xfer_session sessions[XFER_SESSIONS]; /* a sender has the first */
     uint32_t open;                               /* of them, now */
     struct skt_progress progress;
