@@ -65,7 +65,7 @@ int store_stamp(struct skt_store *store, int fd, uint16_t mode, int64_t mtime, b
 int store_promise(struct skt_store *store, int dir, struct store_work *work, uint64_t n); /* -ENOSPC */
 void store_paid(struct skt_store *store, struct store_work *work, uint64_t n);            /* at most what is owed */
 
-/* -EBUSY: somebody is at this path; -ENFILE, -ENOMEM. */
+/* Nobody is at this path. -EBUSY: the session has such a number already; -ENFILE, -ENOMEM. */
 int store_work_new(
     struct skt_store *store, uint64_t key, const struct store_place *place, struct store_work **ret_work);
 void store_work_free(struct skt_store *store, struct store_work *work);

@@ -227,7 +227,7 @@ int store_work_new(struct skt_store *store, uint64_t key, const struct store_pla
     uint32_t slot;
     int r;
 
-    if (skt_names_get(&store->by_path, path, &slot) || skt_map_get(&store->by_key, key, &slot))
+    if (skt_map_get(&store->by_key, key, &slot))
         return -EBUSY;
     if (skt_map_full(&store->by_key) || skt_len(path) > PATH_BYTES_MAX - store->path_bytes)
         return -ENFILE;

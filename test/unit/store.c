@@ -185,6 +185,19 @@ static void a_killed_receiver_resumes(void **state)
     }
 }
 
+static void a_part_without_any_byte_is_as_good_as_none(void **state)
+{
+    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
+
+    for (int again = 0; again < 2; again++) {
+        world_text("in/a.part-sockit", "");
+        assert_false(truncate("in/a.part-sockit", again ? 100000 : 0));
+        assert_int_equal(make(store, 0, "a", 100000), 0);
+        assert_int_equal(drop_file(store, 0), 0);
+        assert_false(is_there("in/a.part-sockit"));
+    }
+}
+
 static void what_has_nothing_is_not_left_behind(void **state)
 {
     struct skt_store *store = store_at("in", plain);
@@ -235,6 +248,8 @@ static void another_file_is_not_overwritten(void **state)
     assert_false(is_there("in/a.part-sockit"));
     assert_true(stat_of("in/a").st_mtim.tv_sec != MTIME / SKT_SEC);
 
+    assert_int_equal(symlink("a", "in/sym"), 0);
+    assert_int_equal(make(store, 1, "sym", 4), -EEXIST);
     assert_int_equal(make(store, 1, "late", 4), 0); /* and it comes while we write */
     assert_int_equal(write_text(store, 1, 0, "your"), 0);
     world_text("in/late", "mine");
@@ -289,23 +304,6 @@ static void overwriting_is_resumed_where_it_was(void **state)
     assert_int_equal(read_bytes(store, 1, 0, is, 4), 4);
     assert_memory_equal(is, "nooo", 4);
     assert_int_equal(drop_file(store, 1), 0);
-}
-
-static void a_file_of_mode_000_is_compared_and_resumed(void **state)
-{
-    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
-    char is[4];
-
-    world_text("in/a", "same");
-    world_text("in/b.part-sockit", "half");
-    assert_false(chmod("in/a", 0) || chmod("in/b.part-sockit", 0));
-    assert_int_equal(make(store, 0, "a", 4), 1);
-    assert_int_equal(read_bytes(store, 0, 0, is, 4), 4);
-    assert_int_equal(stat_of("in/a").st_mode & 07777, 0);
-    assert_int_equal(make(store, 1, "b", 4), 1);
-    assert_int_equal(write_text(store, 1, 0, "full"), 0);
-    assert_int_equal(finish(store, 1), 0);
-    is_text("in/b", "full");
 }
 
 /* ---- holes ---- */
@@ -396,6 +394,18 @@ static void directories_can_be_written_until_they_come_again(void **state)
     assert_int_equal(make(store, 0, "d", 0), -EISDIR);
     world_text("in/f", "");
     assert_int_equal(make_kind(store, SKT_XFER_DIR, 0, 0, "f", 0, ""), -EEXIST);
+}
+
+static void a_directory_keeps_the_group_that_it_inherits(void **state)
+{
+    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
+
+    assert_false(chmod("in", 02755));
+    if (!(stat_of("in").st_mode & S_ISGID))
+        skip();
+    assert_int_equal(make_kind(store, SKT_XFER_DIR, 0, 0, "d", 0, ""), 0);
+    assert_int_equal(make_kind(store, SKT_XFER_DIR_AGAIN, 0, 1, "d", 0, ""), 0);
+    assert_int_equal(stat_of("in/d").st_mode & 07777, 02000 | MODE);
 }
 
 static void a_symbolic_link_is_its_text(void **state)
@@ -519,6 +529,23 @@ static void a_part_that_somebody_exchanged_is_not_finished(void **state)
     world_text("in/a.part-sockit", "evil");
     assert_int_equal(finish(store, 0), -ESTALE);
     assert_false(is_there("in/a"));
+}
+
+static void a_part_that_somebody_exchanged_is_not_written(void **state)
+{
+    static const struct skt_store_conf one = { .fds = 1 };
+    skt_auto(skt_store) struct skt_store *store = store_at("in", one);
+
+    assert_int_equal(make(store, 0, "a", 4), 0);
+    assert_int_equal(make(store, 1, "b", 4), 0); /* it took the descriptor of a */
+    assert_false(rename("in/a.part-sockit", "in/away"));
+    assert_int_equal(write_text(store, 0, 0, "mine"), -ESTALE);
+    world_text("in/a.part-sockit", "evil");
+    assert_int_equal(write_text(store, 0, 0, "mine"), -ESTALE);
+    assert_false(unlink("in/a.part-sockit") || mkfifo("in/a.part-sockit", 0600));
+    assert_int_equal(write_text(store, 0, 0, "mine"), -ESTALE);
+    assert_false(unlink("in/a.part-sockit") || rename("in/away", "in/a.part-sockit"));
+    assert_int_equal(write_text(store, 0, 0, "mine"), 0);
 }
 
 static void a_part_with_another_name_is_not_written(void **state)
@@ -656,8 +683,12 @@ static int full_disk(void)
     fill("small/somebody");
     EXPECT(write_bytes(store, 0, 0, 0, bytes, N) == -ENOSPC);
     EXPECT(!unlink("small/somebody"));
+    world_write("small/somebody", bytes, N / 2);
+    EXPECT(make(store, 2, "c", 1) == -ENOSPC); /* more is promised than there is */
+    EXPECT(!unlink("small/somebody"));
     EXPECT(!write_bytes(store, 0, 0, 0, bytes, N));
-    EXPECT(!finish(store, 0));
+    EXPECT(!make(store, 3, "d", N / 8)); /* what was written is not promised any more */
+    EXPECT(!finish(store, 0) && !drop_file(store, 3));
     EXPECT(stat_of("small/a").st_size == N);
     EXPECT(!drop_file(store, 1));
     EXPECT(!make(store, 2, "b", N / 2)); /* the promises were given back */
@@ -718,6 +749,29 @@ static int few_descriptors(void)
     return 0;
 }
 
+/* Root may read them all the same: so as somebody else. */
+static int mode_000(void)
+{
+    struct skt_store *store;
+    char is[4];
+
+    if (!geteuid())
+        EXPECT(!chown(world_dir, 65534, 65534) && !setresgid(65534, 65534, 65534) && !setresuid(65534, 65534, 65534));
+    store = store_at("in", plain);
+    world_text("in/a", "same");
+    world_text("in/b.part-sockit", "half");
+    EXPECT(!chmod("in/a", 0) && !chmod("in/b.part-sockit", 0) && !mkdir("in/d", 0));
+    EXPECT(make(store, 0, "a", 4) == 1 && read_bytes(store, 0, 0, is, 4) == 4);
+    EXPECT(!(stat_of("in/a").st_mode & 07777));
+    EXPECT(make(store, 1, "b", 4) == 1 && !write_text(store, 1, 0, "full") && !finish(store, 1));
+    is_text("in/b", "full");
+    EXPECT(!make_kind(store, SKT_XFER_DIR, 0, 2, "d", 0, ""));
+    EXPECT(!make(store, 3, "d/c", 0) && !finish(store, 3));
+    skt_store_free(store);
+    return 0;
+}
+
+static void what_has_mode_000_is_compared_and_resumed(void **state) { in_a_child(mode_000); }
 static void a_full_disk_is_told_and_survived(void **state) { in_a_child(full_disk); }
 static void replacing_on_a_full_disk_keeps_the_old_one(void **state) { in_a_child(full_disk_while_replacing); }
 static void a_limit_of_size_is_told_before_it_kills(void **state) { in_a_child(small_limit); }
@@ -772,16 +826,18 @@ static void a_directory_that_cannot_be_had_is_told(void **state)
 RUN(W(a_file_has_its_name_when_it_is_whole), W(an_empty_file_is_a_file), W(setuid_is_not_set_unless_asked_for),
     W(times_before_1970_are_kept), W(a_range_beyond_the_file_is_refused), W(names_are_any_bytes),
     W(a_name_of_255_bytes_is_resumed_under_a_hash), W(ten_thousand_files_need_few_descriptors),
-    W(what_was_dropped_is_compared), W(a_killed_receiver_resumes), W(what_has_nothing_is_not_left_behind),
-    W(an_equal_file_only_gets_mode_and_time), W(another_file_is_not_overwritten),
-    W(overwriting_keeps_the_old_one_until_the_new_one_is_whole), W(overwriting_by_a_shorter_one_needs_no_bytes),
-    W(overwriting_is_resumed_where_it_was), W(a_file_of_mode_000_is_compared_and_resumed),
-    W(a_sparse_file_takes_no_space), W(pages_of_zeros_inside_of_data_are_holes),
-    W(zeros_take_the_place_of_what_was_there), W(directories_can_be_written_until_they_come_again),
+    W(what_was_dropped_is_compared), W(a_killed_receiver_resumes), W(a_part_without_any_byte_is_as_good_as_none),
+    W(what_has_nothing_is_not_left_behind), W(an_equal_file_only_gets_mode_and_time),
+    W(another_file_is_not_overwritten), W(overwriting_keeps_the_old_one_until_the_new_one_is_whole),
+    W(overwriting_by_a_shorter_one_needs_no_bytes), W(overwriting_is_resumed_where_it_was),
+    W(what_has_mode_000_is_compared_and_resumed), W(a_sparse_file_takes_no_space),
+    W(pages_of_zeros_inside_of_data_are_holes), W(zeros_take_the_place_of_what_was_there),
+    W(directories_can_be_written_until_they_come_again), W(a_directory_keeps_the_group_that_it_inherits),
     W(a_symbolic_link_is_its_text), W(a_hard_link_is_another_name), W(no_path_leads_out),
     W(no_symbolic_link_is_followed), W(a_directory_that_becomes_a_link_meanwhile_is_not_followed),
-    W(a_part_that_somebody_exchanged_is_not_finished), W(a_part_with_another_name_is_not_written),
-    W(pipes_and_devices_are_not_opened), W(two_at_one_path_are_one_too_many), W(what_is_begun_has_a_cap),
-    W(a_full_disk_is_told_and_survived), W(replacing_on_a_full_disk_keeps_the_old_one),
-    W(a_limit_of_size_is_told_before_it_kills), W(few_descriptors_are_enough),
-    W(the_sandbox_of_a_receiver_is_large_enough), W(a_directory_that_cannot_be_had_is_told))
+    W(a_part_that_somebody_exchanged_is_not_finished), W(a_part_that_somebody_exchanged_is_not_written),
+    W(a_part_with_another_name_is_not_written), W(pipes_and_devices_are_not_opened),
+    W(two_at_one_path_are_one_too_many), W(what_is_begun_has_a_cap), W(a_full_disk_is_told_and_survived),
+    W(replacing_on_a_full_disk_keeps_the_old_one), W(a_limit_of_size_is_told_before_it_kills),
+    W(few_descriptors_are_enough), W(the_sandbox_of_a_receiver_is_large_enough),
+    W(a_directory_that_cannot_be_had_is_told))
