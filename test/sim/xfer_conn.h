@@ -74,6 +74,7 @@ struct pair {
     struct skt_ranges acked, got;
     uint64_t lost, late, resent, twice; /* bytes: told lost; acknowledged although; sent again; received again */
     uint64_t forged_in, oversize;
+    uint64_t sum; /* of all that was sent */
     uint8_t room[ROOM];
     bool closing, trace;
 };
@@ -195,7 +196,7 @@ static inline void mischief(struct pair *p, int to)
     const struct flying *k = &p->kept[skt_random_below(&p->random, KEPT)];
 
     if (skt_random_unit(&p->random) < p->conf.replay && k->bytes)
-        fly(p, k->to, p->now + 1, &k->from, k->bytes, k->len, 0);
+        fly(p, k->to, p->now + SKT_SEC, &k->from, k->bytes, k->len, 0); /* after itself: else it would only be early */
     if (skt_random_unit(&p->random) < p->conf.garbage && p->end[to].conn) {
         struct skt_xfer_packet head = { .type = SKT_XFER_SEALED,
             .epoch = (uint8_t)(skt_random_below(&p->random, 3) - 1),
@@ -214,6 +215,7 @@ static inline void pass(struct pair *p, int who, const uint8_t *bytes, uint32_t 
 {
     struct skt_path_fate fate = skt_path_pass(&p->path[!who], p->now, len + 28, p->index[!who]++);
 
+    p->sum = skt_hash64(p->sum, skt_siphash(1, 2, skt_span_of(bytes, len)), (uint64_t)p->now, (uint64_t)who);
     p->end[who].datagrams++;
     p->end[who].bytes += len;
     if (p->conf.mtu && p->now - p->began >= p->conf.mtu_at && len > p->conf.mtu) {
@@ -430,6 +432,10 @@ static inline void deliver(struct pair *p, const struct flying *f)
             pass(p, RECEIVER, answer, (uint32_t)(room.p - answer));
         if (says != SKT_GATE_PASS)
             return;
+        if (end->conn && !end->opened && skt_conn_over(end->conn, p->now)) {
+            skt_conn_free(end->conn);
+            *end = (struct end){ 0 };
+        }
         if (!end->conn)
             HOLDS(!pair_conn(p, RECEIVER, &packet));
     }

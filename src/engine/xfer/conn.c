@@ -276,9 +276,11 @@ void skt_conn_recv(struct skt_conn *conn, skt_time now, struct skt_span datagram
         on_sealed(conn, now, datagram, packet, from);
         return;
     }
-    /* What is not sealed is believed only from where it was expected: a CONFIRM from elsewhere would spend a pair code. */
-    if (from && conn->peer.family != SKT_NOWHERE && memcmp(from, &conn->peer, sizeof *from) != 0)
+    /* What is not sealed is believed only from where it was expected; the receiver's conversations have no other. */
+    if (conn->sender && from && conn->peer.family != SKT_NOWHERE && memcmp(from, &conn->peer, sizeof *from) != 0)
         return;
+    if (from && conn->state == CONN_SHAKES && skt_conn_begun_by(conn, packet))
+        conn->peer = *from; /* the gate has seen a cookie of that address */
     if (skt_shake_recv(&conn->shake, now, packet))
         on_shake(conn, now);
 }

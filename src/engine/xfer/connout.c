@@ -196,6 +196,11 @@ static void put_control(struct skt_conn *conn, skt_time now)
         asks(conn)->credit = true;
     if (conn->ping)
         put_ping(conn);
+    if (conn->sent.timeouts && t->sent.state == SKT_SENT_OUT) { /* what asks whether anybody is there must be small */
+        close_packet(conn, false);
+        t->alone = true;
+        return;
+    }
     if (data && stream && skt_stream_put(&conn->out, &t->body, &t->sent.stream_from, &t->sent.stream_len)) {
         asks(conn);
         put_stream(conn);

@@ -70,7 +70,7 @@ static int move_on(struct skt_seal *seal, uint64_t number)
 int skt_seal_packet(struct skt_seal *seal, uint64_t number, uint8_t *packet, size_t len)
 {
     if (seal->packets >= seal->most) {
-        int r = seal->acked ? move_on(seal, number) : seal->packets >= 2 * seal->most ? -EKEYEXPIRED : 0;
+        int r = seal->acked ? move_on(seal, number) : seal->packets >= seal->most + SKT_SEAL_EPOCH ? -EKEYEXPIRED : 0;
 
         if (r)
             return r;
