@@ -1,6 +1,6 @@
 -- sockit_xfer: Wireshark's view of the sockit transfer protocol, doc/protocol/xfer.md, version 1.
 --
---   wireshark -X lua_script:sockit_xfer.lua FILE     or put it into ~/.local/lib/wireshark/plugins/
+--   wireshark -X lua_script:/usr/share/sockit/sockit_xfer.lua FILE     or put it into ~/.local/lib/wireshark/plugins/
 --
 -- Handshakes are found by their form, on any UDP port, and what follows them belongs to them. Sealed packets show their head;
 -- in a capture that was written with their text in clear (first byte 0x46) they show frames and messages as well. Where a
