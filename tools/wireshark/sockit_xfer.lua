@@ -2,9 +2,9 @@
 --
 --   wireshark -X lua_script:/usr/share/sockit/sockit_xfer.lua FILE     or put it into ~/.local/lib/wireshark/plugins/
 --
--- Handshakes are found by their form, on any UDP port, and what follows them belongs to them. Sealed packets show their head;
--- in a capture that was written with their text in clear (first byte 0x46) they show frames and messages as well. Where a
--- capture begins in the middle, set the port: -o sockit_xfer.port:NUMBER. Filters: sockit_xfer.conn, sockit_xfer.block.file,
+-- Packets are found by their form, on any UDP port; on that of recv (-o sockit_xfer.port:NUMBER for another) whatever comes is
+-- taken for one. Sealed packets show their head; in a capture that was written with their text in clear (first byte 0x46)
+-- they show frames and messages as well. Filters: sockit_xfer.conn, sockit_xfer.block.file,
 -- sockit_xfer.entry.path contains "report", sockit_xfer.bad, ...
 
 local xfer = Proto("sockit_xfer", "sockit transfer")
