@@ -86,14 +86,15 @@ static inline void toy_expand(const uint8_t *prk, const char *label, struct skt_
 
 /* Diffie-Hellman modulo 2^61 - 1, with a generator that the password makes: right for equal passwords alone. */
 #define TOY_PRIME (((uint64_t)1 << 61) - 1)
+__extension__ typedef unsigned __int128 toy_u128;
 static inline uint64_t toy_power(uint64_t base, uint64_t e)
 {
     uint64_t r = 1;
 
     for (; e; e >>= 1) {
         if (e & 1)
-            r = (uint64_t)((unsigned __int128)r * base % TOY_PRIME);
-        base = (uint64_t)((unsigned __int128)base * base % TOY_PRIME);
+            r = (uint64_t)((toy_u128)r * base % TOY_PRIME);
+        base = (uint64_t)((toy_u128)base * base % TOY_PRIME);
     }
     return r;
 }

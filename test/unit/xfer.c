@@ -132,12 +132,12 @@ static void step(void)
     deliver();
 }
 
-/* Until the sender's session has ended, and then until the receiver's has. */
+/* Until the sender's session has ended, and all of the receiver's. */
 static void run(void)
 {
     skt_time until = w.now + 300 * SKT_SEC;
 
-    while ((!w.verb[1].closed || (w.verb[0].opened && !w.verb[0].closed)) && w.now < until)
+    while ((!w.verb[1].closed || w.verb[0].opened > w.verb[0].closed) && w.now < until)
         step();
     assert_true(w.verb[1].closed);
 }
@@ -317,7 +317,6 @@ static void a_killed_end_goes_on_where_it_was(void **state)
         }
         w.bytes[1] = 0;
         run();
-        w.verb[0].why = w.verb[1].why; /* the old session's end came before */
         assert_well();
         assert_true(w.bytes[1] < 30 * (uint64_t)SKT_GROUP - before + 2 * SKT_GROUP);
         end();

@@ -18,7 +18,8 @@ struct verb_file {
     struct skt_xfer_meta meta; /* its names are copies */
     uint8_t *bytes, *part;     /* part: not whole yet, of part_size bytes */
     uint64_t size, part_size;
-    bool whole, is_new; /* whole: it has its name. is_new: made by a transfer, not there before */
+    bool whole;     /* it has its name */
+    uint32_t owner; /* the session that is at it, + 1 */
 };
 enum { VERB_FILES = 20000 };
 struct verb_tree {
@@ -104,6 +105,32 @@ static inline struct verb_file *verb_make(struct verb_tree *tree, uint8_t kind, 
     return f;
 }
 
+/* --- comparing --- */
+
+/* What the receiver has of the sender's file is that file. */
+static inline bool verb_same(const struct verb_tree *source, const struct verb_tree *store, uint32_t i)
+{
+    const struct verb_file *a = &source->files[i], *b = verb_find(store, a->meta.path);
+
+    if (!b || !b->whole)
+        return false;
+    if (a->meta.kind == SKT_XFER_DIR_AGAIN)
+        return b->meta.kind == SKT_XFER_DIR;
+    if (a->meta.kind != b->meta.kind)
+        return false;
+    if (a->meta.kind == SKT_XFER_FILE)
+        return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size) && a->meta.mtime == b->meta.mtime;
+    return a->meta.kind == SKT_XFER_DIR || skt_span_eq(a->meta.target, b->meta.target);
+}
+
+static inline bool verb_all_same(const struct verb_tree *source, const struct verb_tree *store)
+{
+    for (uint32_t i = 0; i < source->n; i++)
+        if (!verb_same(source, store, i))
+            return false;
+    return true;
+}
+
 /* --- the verb --- */
 
 struct verb_faults {
@@ -122,11 +149,12 @@ struct verb_job {
     uint8_t path[4200];
     uint32_t at; /* index in the receiver's tree + 1; or of the sender */
 };
-enum { VERB_JOBS = 4096 };
+enum { VERB_JOBS = 4096, VERB_SESSIONS = 8 };
 
 struct verb {
     struct skt_xfer *x;
     struct verb_tree *tree;
+    const struct verb_tree *store; /* of the receiver, if the sender may look: what is told to be there is there */
     bool send;
     uint32_t walked;
     struct verb_faults faults;
@@ -134,11 +162,11 @@ struct verb {
     uint64_t written;
     struct { /* by number of the file: which of the tree it is, + 1 */
         uint32_t of[VERB_FILES];
-    } session[4];
+    } session[VERB_SESSIONS];
     struct verb_job *jobs;
     uint32_t n_jobs;
-    /* what was told */
-    uint32_t opened, closed, done, failed, dropped, spent, forgotten, opened_files;
+    /* what was told; done, failed, why, text, hash: of the session that was opened last */
+    uint32_t last, opened, closed, done, failed, dropped, spent, forgotten;
     int why;
     char text[160];
     uint8_t hash[32];
@@ -161,6 +189,8 @@ static inline void verb_init(struct verb *v, struct verb_tree *tree, bool send, 
 /* The engine ends, as by kill -9: what is in the tree stays. */
 static inline void verb_done(struct verb *v)
 {
+    for (uint32_t i = 0; i < v->tree->n; i++)
+        v->tree->files[i].owner = 0;
     skt_xfer_free(v->x);
     v->x = NULL;
     free(v->jobs);
@@ -214,10 +244,13 @@ static inline int64_t verb_read_store(struct verb *v, struct skt_xfer_event *ev,
 }
 
 /* Something is there: what was cut, or a whole file. */
-static inline int64_t verb_make_file(struct verb_file *f, const struct skt_xfer_meta *meta)
+static inline int64_t verb_make_file(struct verb_file *f, const struct skt_xfer_meta *meta, uint32_t session)
 {
     bool there = f->whole || f->part;
 
+    if (f->owner && f->owner != session + 1)
+        return -EBUSY;
+    f->owner = session + 1;
     f->meta.mode = meta->mode;
     f->meta.mtime = meta->mtime;
     f->meta.size = meta->size;
@@ -245,11 +278,10 @@ static inline int64_t verb_make_entry(struct verb *v, struct verb_job *job)
     if (!f) {
         f = verb_add(v->tree, &meta);
         f->size = 0;
-        f->is_new = true;
     }
     v->session[job->ev.session].of[job->ev.file] = (uint32_t)(f - v->tree->files) + 1;
     if (meta.kind == SKT_XFER_FILE)
-        return verb_make_file(f, &meta);
+        return verb_make_file(f, &meta, job->ev.session);
     f->whole = true;
     return 0;
 }
@@ -295,6 +327,7 @@ static inline int64_t verb_finish(struct verb *v, struct verb_file *f)
     if (f->size > f->meta.size)
         f->size = f->meta.size;
     f->whole = true;
+    f->owner = 0;
     return 0;
 }
 
@@ -321,24 +354,35 @@ static inline void verb_told(struct verb *v, const struct skt_xfer_event *ev)
     uint8_t hash[32];
 
     switch (ev->kind) {
-    case SKT_XFER_OPEN_SESSION: v->opened++; break;
+    case SKT_XFER_OPEN_SESSION:
+        v->opened++;
+        v->last = ev->session;
+        v->done = v->failed = 0;
+        break;
     case SKT_XFER_CLOSED_SESSION:
         v->closed++;
+        if (ev->session != v->last)
+            break;
         v->why = ev->why;
         memcpy(v->text, ev->text, sizeof v->text);
         if (ev->hash)
             memcpy(v->hash, ev->hash, 32);
         break;
     case SKT_XFER_FILE_DONE:
-        v->done++;
+        v->done += ev->session == v->last;
         if (ev->hash) {
             const struct verb_file *f = v->send ? &v->tree->files[ev->file] : verb_find(v->tree, ev->meta->path);
             skt_blake3(skt_span_of(f->bytes, f->size), hash);
             v->wrong |= memcmp(hash, ev->hash, 32) != 0 || !f->whole;
         }
+        if (v->send && v->store)
+            v->wrong |= !verb_same(v->tree, v->store, ev->file);
         break;
-    case SKT_XFER_FILE_FAILED: v->failed++; break;
-    case SKT_XFER_DROP: v->dropped++; break;
+    case SKT_XFER_FILE_FAILED: v->failed += ev->session == v->last; break;
+    case SKT_XFER_DROP:
+        v->dropped++;
+        v->tree->files[v->session[ev->session].of[ev->file] - 1].owner = 0;
+        break;
     case SKT_XFER_FORGET: v->forgotten++; break;
     case SKT_XFER_SECRET_SPENT: v->spent++; break;
     default: abort();
@@ -383,30 +427,4 @@ static inline bool verb_turn(struct verb *v)
         }
     }
     return any;
-}
-
-/* --- comparing --- */
-
-/* What the receiver has of the sender's file is that file. */
-static inline bool verb_same(const struct verb_tree *source, const struct verb_tree *store, uint32_t i)
-{
-    const struct verb_file *a = &source->files[i], *b = verb_find(store, a->meta.path);
-
-    if (!b || !b->whole)
-        return false;
-    if (a->meta.kind == SKT_XFER_DIR_AGAIN)
-        return b->meta.kind == SKT_XFER_DIR;
-    if (a->meta.kind != b->meta.kind)
-        return false;
-    if (a->meta.kind == SKT_XFER_FILE)
-        return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size) && a->meta.mtime == b->meta.mtime;
-    return a->meta.kind == SKT_XFER_DIR || skt_span_eq(a->meta.target, b->meta.target);
-}
-
-static inline bool verb_all_same(const struct verb_tree *source, const struct verb_tree *store)
-{
-    for (uint32_t i = 0; i < source->n; i++)
-        if (!verb_same(source, store, i))
-            return false;
-    return true;
 }

@@ -1,4 +1,6 @@
 /* offer: the sender's files, from WALK to DONE. Start reading at skt_offer_next(). */
+#include "engine/xfer/offer.h"
+
 #include "engine/xfer/offerinside.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* take: the receiver's files, from ENTRY to DONE. Start reading at skt_take_next(). */
+#include "engine/xfer/take.h"
+
 #include "engine/xfer/takeinside.h"
 
 #include <errno.h>

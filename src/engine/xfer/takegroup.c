@@ -260,8 +260,12 @@ static void check_value(struct skt_take *t, struct take_file *f, uint64_t group,
     memcpy(cell->value, value, SKT_HASH);
     cell->known = true;
     f->valued++;
-    if (!f->comparing)
+    if (!f->meta.size) { /* there is nothing to be read */
+        t->compares++;
+        take_compared(t, f, &(struct skt_job){ .file = f->number }, 0);
+    } else if (!f->comparing) {
         skt_list_put(&t->todo, &f->todo);
+    }
 }
 
 static void one_value(struct skt_take *t, struct take_file *f, uint64_t group, const uint8_t *value)
