@@ -28,8 +28,9 @@ enum skt_sandbox_part { /* bits, of what skt_sandbox_parts gives */
     SKT_SANDBOX_SECCOMP = 8,
 };
 
-/* What is read late must be listed (certificates that a signal reads anew); the resolver's own files and the system's
- * authorities are always readable. 0; -ENOSYS: the module is not installed; -errno. */
+/* What is read late must be listed (certificates that a signal reads anew); the system's authorities are always readable,
+ * and the resolver's own files: all of /etc, as far as he may, for who is not root.
+ * 0; -ENOSYS: the module is not installed; -errno. */
 int skt_sandbox(const struct skt_sandbox_conf *conf);
 unsigned skt_sandbox_parts(void); /* which took effect, for -v and doctor */
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { TIMEOUT_MS = 2000, TRIES = 3, EVENTS = 16 };
@@ -16,8 +17,16 @@ enum { TIMEOUT_MS = 2000, TRIES = 3, EVENTS = 16 };
  * question, for IPv4 alone, runs beside; if it is answered first, that is the answer. */
 static const skt_time patience = 300 * SKT_MS;
 
+/* Which resolv.conf was read. */
+struct stamp {
+    uint64_t dev, ino, size;
+    int64_t seconds, ns;
+};
+
 struct plug {
     ares_channel channel;
+    struct skt_dns_conf conf; /* servers: only whether there are some */
+    struct stamp stamp;
     int epoll;                      /* the front's */
     struct question *oldest, **end; /* not answered, in the order in which they were asked */
 };
@@ -169,6 +178,52 @@ static void call(struct question *q, int family, ares_addrinfo_callback answered
     ares_getaddrinfo(q->plug->channel, q->host, NULL, &hints, answered, q); /* may call back at once */
 }
 
+static struct stamp stamp_now(void)
+{
+    struct stat st;
+
+    if (stat("/etc/resolv.conf", &st))
+        return (struct stamp){ 0 };
+    return (struct stamp){ st.st_dev, st.st_ino, (uint64_t)st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
+}
+
+static int plug_open(struct plug *plug)
+{
+    const struct skt_dns_conf *conf = &plug->conf;
+    struct ares_options options = {
+        .timeout = conf->timeout ? (int)(conf->timeout / SKT_MS) : TIMEOUT_MS,
+        .tries = conf->tries ? (int)conf->tries : TRIES,
+        .sock_state_cb = watch,
+        .sock_state_cb_data = plug,
+    };
+    ares_channel channel;
+    int status;
+
+    plug->stamp = stamp_now();
+    status = ares_init_options(&channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+    if (status != ARES_SUCCESS)
+        return error_of(status);
+    if (conf->servers && ares_set_servers_ports_csv(channel, conf->servers) != ARES_SUCCESS) {
+        ares_destroy(channel);
+        return -EINVAL;
+    }
+    plug->channel = channel;
+    return 0;
+}
+
+/* Another network, another name server: c-ares 1.18 reads resolv.conf once, so it is made anew. What of the old one is
+ * still under way was answered already. A file that cannot be read leaves all as it was. */
+static void refresh(struct plug *plug)
+{
+    const struct stamp now = stamp_now();
+    ares_channel old = plug->channel;
+
+    if (plug->oldest || plug->conf.servers || !memcmp(&now, &plug->stamp, sizeof now))
+        return;
+    if (!plug_open(plug))
+        ares_destroy(old);
+}
+
 static skt_time clock_now(void)
 {
     struct timespec t;
@@ -187,6 +242,7 @@ static void plug_ask(void *data, struct skt_dns_ask *ask, const char *host)
         ask->done = true;
         return;
     }
+    refresh(plug);
     q->plug = plug;
     q->ask = ask;
     q->second_at = clock_now() + patience;
@@ -196,26 +252,6 @@ static void plug_ask(void *data, struct skt_dns_ask *ask, const char *host)
     call(q, AF_UNSPEC, first_answered);
 }
 
-static int plug_open(struct plug *plug, const struct skt_dns_conf *conf)
-{
-    struct ares_options options = {
-        .timeout = conf->timeout ? (int)(conf->timeout / SKT_MS) : TIMEOUT_MS,
-        .tries = conf->tries ? (int)conf->tries : TRIES,
-        .sock_state_cb = watch,
-        .sock_state_cb_data = plug,
-    };
-    int status =
-        ares_init_options(&plug->channel, &options, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-
-    if (status != ARES_SUCCESS)
-        return error_of(status);
-    if (conf->servers && ares_set_servers_ports_csv(plug->channel, conf->servers) != ARES_SUCCESS) {
-        ares_destroy(plug->channel);
-        return -EINVAL;
-    }
-    return 0;
-}
-
 static int plug_new(const struct skt_dns_conf *conf, int epoll, void **ret_plug)
 {
     struct plug *plug = calloc(1, sizeof *plug);
@@ -223,13 +259,14 @@ static int plug_new(const struct skt_dns_conf *conf, int epoll, void **ret_plug)
 
     if (!plug)
         return -ENOMEM;
+    plug->conf = *conf;
     plug->epoll = epoll;
     plug->end = &plug->oldest;
     if (!library_up()) {
         free(plug);
         return -ENOMEM;
     }
-    r = plug_open(plug, conf);
+    r = plug_open(plug);
     if (r) {
         library_down();
         free(plug);

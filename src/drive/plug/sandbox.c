@@ -4,6 +4,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -130,13 +132,31 @@ static int ll_allow_remove(int rules, uint64_t known, const char *file)
     return ll_allow(rules, known, n ? dir : ".", LL_REMOVE_FILE);
 }
 
+/* The resolver's files are replaced by renaming, and a rule holds for a file, not for its name: so it is made for the
+ * directory. Not for one of the top level, and for /etc only where all of it that is secret is closed by its owner. */
+static int ll_allow_replaced(int rules, uint64_t known, const char *file)
+{
+    char path[PATH_MAX];
+    char *slash = realpath(file, path) ? strrchr(path, '/') : NULL;
+    int r = ll_allow(rules, known, geteuid() ? "/etc" : file, LL_READ_FILE);
+
+    if (slash && slash > path) {
+        *slash = 0;
+        if (!r && strrchr(path, '/') > path)
+            r = ll_allow(rules, known, path, LL_READ_FILE);
+    }
+    return r;
+}
+
 static int ll_allow_all(int rules, uint64_t known, const struct skt_sandbox_conf *conf)
 {
-    /* The resolver's, the authorities, and where its keys' chance comes from in c-ares 1.18. */
-    static const char *const always[] = { "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/ssl",
-        "/usr/share/ca-certificates", "/dev/urandom" };
+    static const char *const replaced[] = { "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf" };
+    /* The authorities, and where the resolver's chance comes from in c-ares 1.18. */
+    static const char *const always[] = { "/etc/ssl", "/usr/share/ca-certificates", "/dev/urandom" };
     int r = ll_allow(rules, known, "/dev/null", LL_READ_FILE | LL_WRITE_FILE | LL_TRUNCATE);
 
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced && !r; i++)
+        r = ll_allow_replaced(rules, known, replaced[i]);
     for (size_t i = 0; i < sizeof always / sizeof *always && !r; i++)
         r = ll_allow(rules, known, always[i], LL_READ);
     for (int i = 0; i < SKT_SANDBOX_FILES && !r; i++) {
