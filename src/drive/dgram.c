@@ -1,6 +1,8 @@
 /* dgram: datagrams in trains: one system call and one walk through the kernel's stack for many (UDP GRO and GSO). */
 #include "drive/inside.h"
 
+#include "drive/stamp.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -68,6 +70,8 @@ int dgram_start(struct skt_rt *rt, struct link *l)
     d->connected = !getpeername(l->fd, (struct sockaddr *)&name.ss, &name.len);
     if (!d->connected)
         tell_where(l->fd);
+    if (rt->conf.stamps)
+        stamp_ask(l->fd);
     (void)setsockopt(l->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
     (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof big); /* the kernel takes what it allows */
     (void)setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof big);
@@ -229,7 +233,7 @@ static bool receive(struct skt_rt *rt, struct link *l)
     struct sock_name name = { 0 };
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) + STAMP_SPACE];
     } control;
     struct skt_room room;
     struct iovec iov;
@@ -262,6 +266,8 @@ static bool receive(struct skt_rt *rt, struct link *l)
     in.seg = more.seg < (size_t)n ? more.seg : 0;
     peer = msg.msg_namelen ? addr_from(d, &name.ss, msg.msg_namelen) : l->x->peer;
     peer.here = more.here;
+    if (rt->conf.stamps)
+        in.at = stamp_of(&msg, rt->now);
     l->heard = rt->now;
     rt->stats.bytes_in += (uint64_t)n;
     rt->stats.datagrams_in += in.seg ? ((size_t)n + in.seg - 1) / in.seg : 1;

@@ -2,6 +2,7 @@
  * and an end that loses nothing. Sockets, pipes, terminals, files. */
 #include "drive/inside.h"
 
+#include "drive/stamp.h"
 #include "drive/tls.h"
 
 #include <errno.h>
@@ -51,6 +52,8 @@ void stream_opened(struct skt_rt *rt, struct link *l, const struct skt_addr *pee
 {
     l->what = STREAM;
     l->heard = rt->now;
+    if (rt->conf.stamps && l->socket)
+        stamp_ask(l->fd);
     tapped_open(rt, l, l->via != 0);
     if (l->x && l->x->tls) {
         l->x->shaking = true;
@@ -131,7 +134,7 @@ static bool offer(struct skt_rt *rt, struct link *l, struct skt_in *in)
 /* Bytes for the engine, in buf. */
 void stream_offer(struct skt_rt *rt, struct link *l, struct skt_buf *buf, struct skt_span bytes)
 {
-    struct skt_in in = { .kind = SKT_DATA, .data = bytes, .buf = buf };
+    struct skt_in in = { .kind = SKT_DATA, .data = bytes, .buf = buf, .at = rt->came };
     size_t before = skt_len(bytes);
 
     skt_buf_ref(buf); /* the engine may let go of the link, and with it of the rest */
@@ -186,9 +189,27 @@ void stream_ended(struct skt_rt *rt, struct link *l)
         ended(rt, l);
 }
 
-static ssize_t read_some(const struct link *l, uint8_t *p, size_t n)
+/* As recv, and rt->came. */
+static ssize_t read_stamped(struct skt_rt *rt, const struct link *l, uint8_t *p, size_t n)
 {
-    return l->socket ? recv(l->fd, p, n, MSG_DONTWAIT) : read(l->fd, p, n);
+    union {
+        struct cmsghdr align;
+        char bytes[STAMP_SPACE];
+    } control;
+    struct iovec iov = { p, n };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    ssize_t got = recvmsg(l->fd, &msg, MSG_DONTWAIT);
+
+    if (got > 0)
+        rt->came = stamp_of(&msg, rt->now);
+    return got;
+}
+
+static ssize_t read_some(struct skt_rt *rt, const struct link *l, uint8_t *p, size_t n)
+{
+    if (!l->socket)
+        return read(l->fd, p, n);
+    return rt->conf.stamps ? read_stamped(rt, l, p, n) : recv(l->fd, p, n, MSG_DONTWAIT);
 }
 
 static void read_end(struct skt_rt *rt, struct link *l, int why)
@@ -215,7 +236,7 @@ static void stream_read(struct skt_rt *rt, struct link *l)
         rt->again = true;
         return;
     }
-    n = read_some(l, room.p + rest, filter ? CIPHER_MAX : READ_MAX);
+    n = read_some(rt, l, room.p + rest, filter ? CIPHER_MAX : READ_MAX);
     if (n <= 0) {
         if (n == 0 || (errno != EAGAIN && errno != EINTR))
             read_end(rt, l, n ? -errno : 0);
@@ -231,6 +252,7 @@ static void stream_read(struct skt_rt *rt, struct link *l)
         tlslink_cipher(rt, l, skt_span_of(room.p, (size_t)n));
     else
         stream_offer(rt, l, rt->in.buf, skt_span_of(room.p, rest + (size_t)n));
+    rt->came = 0;
 }
 
 /* The socket broke while we do not read it: what it still holds goes with it. */

@@ -563,6 +563,7 @@ static int impair(struct skt_cli *cli)
     s.conf.every = s.stats_every ? s.stats_every : cli->json ? SKT_SEC : 0;
     (void)!getrandom(&s.conf.secret, sizeof s.conf.secret, 0);
     rt.spin = s.spin;
+    rt.stamps = true;
     if (!(r = live_open(&s.live, cli, &rt)))
         r = run(&s);
     r = live_close(&s.live, r);

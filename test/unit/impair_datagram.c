@@ -63,15 +63,21 @@ static void told(struct skt_impair *m, skt_time now, skt_link link, enum skt_kin
     pump(m, now);
 }
 
+static skt_time came; /* when the kernel received what is shot next; 0: not known */
+
 /* From the peer with that port (to the listener), or from a target's socket. All is taken. */
 static void shot(struct skt_impair *m, skt_time now, skt_link link, uint16_t port, const char *text, uint32_t seg)
 {
     struct skt_addr peer = { .family = SKT_IP4, .port = port, .ip = { 127, 0, 0, 1 } };
     size_t len = strlen(text);
     struct skt_buf *buf = skt_buf_new(len ? len : 1);
-    struct skt_in in = {
-        .link = link, .kind = SKT_DATA, .buf = buf, .data = skt_span_of(buf->data, len), .seg = seg, .peer = &peer
-    };
+    struct skt_in in = { .link = link,
+        .kind = SKT_DATA,
+        .buf = buf,
+        .data = skt_span_of(buf->data, len),
+        .seg = seg,
+        .peer = &peer,
+        .at = came };
 
     memcpy(buf->data, text, len);
     skt_impair_engine(m).ops->recv(m, now, &in);
@@ -150,6 +156,23 @@ static void a_delayed_train_leaves_as_one_and_never_merges_borders(void **state)
     /* c is short, so it ends its train; dd and ee lie in different memory and are copied into one; ff has another flow */
     assert_string_equal(wanted, "10<aa|bb|c 10<dd|ee 11<ff");
     assert_true(stats_of(m).up.error.n == 7 && stats_of(m).up.error.max == 0);
+}
+
+static void a_delay_begins_when_the_kernel_received_the_datagram(void **state)
+{
+    skt_auto(skt_impair) struct skt_impair *m = begin((struct skt_impair_conf){ 0 }, "delay 10ms");
+
+    shot(m, 0, LISTENER, 1, "first", 0);
+    told(m, 0, 10, SKT_OPEN, 0);
+    pump(m, 10 * SKT_MS);
+    came = 100 * SKT_MS;
+    shot(m, 104 * SKT_MS, LISTENER, 1, "told late", 0);
+    came = 0;
+    pump(m, 110 * SKT_MS - 1);
+    assert_string_equal(wanted, "");
+    pump(m, 110 * SKT_MS);
+    assert_string_equal(wanted, "10<told late");
+    assert_true(stats_of(m).up.error.max == 0);
 }
 
 static void a_train_is_split_by_loss_and_joined_by_its_time(void **state)
@@ -283,8 +306,9 @@ static void the_heap_gives_equal_times_in_order(void **state)
     grams_done(&g);
 }
 
-RUN(T(the_first_datagrams_wait_for_their_socket), T(a_clean_train_passes_whole_and_uncopied),
-    T(a_delayed_train_leaves_as_one_and_never_merges_borders), T(a_train_is_split_by_loss_and_joined_by_its_time),
-    T(later_times_leave_later_also_past_each_other), T(a_flipped_bit_is_one_and_the_copy_is_whole),
-    T(a_flow_too_many_is_dropped_and_a_silent_one_forgotten), T(a_target_that_refuses_ends_its_flow_alone),
-    T(a_full_socket_and_a_full_line_drop), T(the_heap_gives_equal_times_in_order))
+RUN(T(the_first_datagrams_wait_for_their_socket), T(a_delay_begins_when_the_kernel_received_the_datagram),
+    T(a_clean_train_passes_whole_and_uncopied), T(a_delayed_train_leaves_as_one_and_never_merges_borders),
+    T(a_train_is_split_by_loss_and_joined_by_its_time), T(later_times_leave_later_also_past_each_other),
+    T(a_flipped_bit_is_one_and_the_copy_is_whole), T(a_flow_too_many_is_dropped_and_a_silent_one_forgotten),
+    T(a_target_that_refuses_ends_its_flow_alone), T(a_full_socket_and_a_full_line_drop),
+    T(the_heap_gives_equal_times_in_order))

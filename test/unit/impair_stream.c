@@ -54,11 +54,15 @@ static void told(struct skt_impair *m, skt_time now, skt_link link, enum skt_kin
     pump(m, now);
 }
 
+static skt_time came; /* when the kernel received what is said next; 0: not known */
+
 /* Bytes that were left unread. */
 static size_t said(struct skt_impair *m, skt_time now, skt_link link, const char *text)
 {
     struct skt_buf *buf = skt_buf_new(strlen(text));
-    struct skt_in in = { .link = link, .kind = SKT_DATA, .buf = buf, .data = skt_span_of(buf->data, strlen(text)) };
+    struct skt_in in = {
+        .link = link, .kind = SKT_DATA, .buf = buf, .data = skt_span_of(buf->data, strlen(text)), .at = came
+    };
 
     memcpy(buf->data, text, strlen(text));
     skt_impair_engine(m).ops->recv(m, now, &in);
@@ -144,6 +148,48 @@ static void a_delay_is_met_to_the_nanosecond_and_the_end_comes_last(void **state
     skt_impair_stats(m, 14 * SKT_MS, &stats);
     assert_true(stats.up.in == 2 && stats.up.out == 2 && stats.up.out_bytes == 7 && stats.up.line_packets == 0);
     assert_true(stats.up.error.n == 3 && stats.up.error.max == 7);
+}
+
+static void a_delay_begins_when_the_kernel_received_the_bytes(void **state)
+{
+    skt_auto(skt_impair) struct skt_impair *m = begin((struct skt_impair_conf){ 0 }, "delay 10ms");
+    struct skt_impair_stats stats;
+
+    came = 100 * SKT_MS;
+    said(m, 104 * SKT_MS, NEAR_LINK, "told late");
+    assert_true(wakes(m) == 110 * SKT_MS);
+    came = 101 * SKT_MS;
+    said(m, 115 * SKT_MS, NEAR_LINK, " and later than it was due");
+    assert_string_equal(wanted, "6<told late 6< and later than it was due");
+    came = 99 * SKT_MS; /* a clock that went back: order is kept */
+    said(m, 116 * SKT_MS, NEAR_LINK, "x");
+    assert_string_equal(wanted, "6<x");
+    came = 0;
+    said(m, 120 * SKT_MS, NEAR_LINK, "y");
+    assert_true(wakes(m) == 130 * SKT_MS);
+    skt_impair_stats(m, 0, &stats);
+    assert_true(stats.up.error.n == 3);
+    assert_true(
+        stats.up.error.max == 5 * SKT_MS); /* our own lateness is in the figures: due at 110 and at 111, left at 115 */
+}
+
+static void what_waited_for_room_enters_when_there_is_room(void **state)
+{
+    skt_auto(skt_impair) struct skt_impair *m =
+        begin((struct skt_impair_conf){ 0 }, "rate 8kbit limit 1000B"); /* 1000 B/s */
+    char text[1001];
+
+    memset(text, 'x', 1000);
+    text[1000] = 0;
+    assert_int_equal(said(m, 0, NEAR_LINK, text), 0);
+    came = 1; /* lay in the socket while the queue was full: it is not sent sooner for that, nor dropped */
+    assert_int_equal(said(m, 500 * SKT_MS, NEAR_LINK, "behind it"), 9);
+    assert_int_equal(said(m, SKT_SEC, NEAR_LINK, "behind it"), 0);
+    came = 0;
+    pump(m, SKT_SEC + 8 * SKT_MS);
+    assert_string_equal(wanted, "");
+    pump(m, SKT_SEC + 9 * SKT_MS);
+    assert_string_equal(wanted, "6<behind it");
 }
 
 static void who_is_overtaken_by_jitter_is_not_overtaken_in_a_stream(void **state)
@@ -363,10 +409,11 @@ static void a_bad_network_is_refused_and_the_old_one_stays(void **state)
 }
 
 RUN(T(nothing_asked_for_is_moved), T(only_the_bad_direction_is_looked_at), T(what_may_change_is_never_moved),
-    T(a_delay_is_met_to_the_nanosecond_and_the_end_comes_last),
-    T(who_is_overtaken_by_jitter_is_not_overtaken_in_a_stream), T(a_lost_segment_stalls_for_an_rtt_or_an_rto),
-    T(the_rto_doubles_while_all_is_lost), T(a_rate_paces_segments_and_a_full_queue_holds_the_sender),
-    T(a_full_link_gets_no_more_until_there_is_room), T(the_line_of_a_connection_is_bounded), T(slices_leave_apart),
-    T(a_reset_after_a_time_hits_both), T(bytes_up_to_the_limit_pass_then_it_is_over), T(an_end_can_be_slow),
-    T(a_reset_is_passed_on), T(a_refused_target_is_told_and_resets), T(changes_and_counters_are_events),
+    T(a_delay_is_met_to_the_nanosecond_and_the_end_comes_last), T(a_delay_begins_when_the_kernel_received_the_bytes),
+    T(what_waited_for_room_enters_when_there_is_room), T(who_is_overtaken_by_jitter_is_not_overtaken_in_a_stream),
+    T(a_lost_segment_stalls_for_an_rtt_or_an_rto), T(the_rto_doubles_while_all_is_lost),
+    T(a_rate_paces_segments_and_a_full_queue_holds_the_sender), T(a_full_link_gets_no_more_until_there_is_room),
+    T(the_line_of_a_connection_is_bounded), T(slices_leave_apart), T(a_reset_after_a_time_hits_both),
+    T(bytes_up_to_the_limit_pass_then_it_is_over), T(an_end_can_be_slow), T(a_reset_is_passed_on),
+    T(a_refused_target_is_told_and_resets), T(changes_and_counters_are_events),
     T(a_bad_network_is_refused_and_the_old_one_stays))

@@ -214,11 +214,13 @@ static void on_data(struct skt_impair *m, struct pair *p, bool from, skt_time no
     } else if (through(m, p, from, in, grams)) {
         return;
     } else {
+        skt_time came = impair_entry(w, now, in, 0);
+
         for (struct skt_span left = in->data; grams; grams--) {
             size_t n = skt_len(left) < seg ? skt_len(left) : seg;
             w->in++;
             w->in_bytes += n;
-            enter(m, p, from, now, in->buf, skt_span_of(left.p, n));
+            enter(m, p, from, came, in->buf, skt_span_of(left.p, n));
             left.p += n;
         }
         in->data.p = in->data.end;

@@ -129,6 +129,16 @@ void impair_close(struct skt_impair *m, struct pair *p, bool side, int why)
     (void)skt_outbox_close(&m->box, p->side[side].link, why);
 }
 
+skt_time impair_entry(struct way *w, skt_time now, const struct skt_in *in, skt_time least)
+{
+    skt_time at = in->at && in->at < now ? in->at : now;
+
+    at = at < least ? least : at;
+    at = at < w->last ? w->last : at;
+    w->last = at;
+    return at;
+}
+
 /* --- events --- */
 
 static void event(struct skt_impair *m, const struct skt_impair_event *ev)

@@ -187,9 +187,13 @@ static void on_data(struct skt_impair *m, struct pair *p, bool side, skt_time no
     } else if (may_move(m, p, side) && !all) {
         in->hold = true; /* until the target is there: then they are moved */
     } else {
-        if (streamline_take(m, p, side, now, in->buf, &in->data, all))
+        struct line *l = &p->line[side];
+        skt_time came = impair_entry(&m->way[side], now, in, l->held);
+
+        if (streamline_take(m, p, side, came, now, in->buf, &in->data, all))
             broken(m, p, -ENOMEM);
         in->hold = skt_len(in->data) != 0;
+        l->held = in->hold ? now : l->held;
         arm(m, p, side);
     }
 }

@@ -231,7 +231,7 @@ static int take_one(
     return limited(m, p, from, now);
 }
 
-int streamline_take(struct skt_impair *m, struct pair *p, bool from, skt_time now, struct skt_buf *buf,
+int streamline_take(struct skt_impair *m, struct pair *p, bool from, skt_time came, skt_time now, struct skt_buf *buf,
     struct skt_span *bytes, bool all)
 {
     struct line *l = &p->line[from];
@@ -245,7 +245,7 @@ int streamline_take(struct skt_impair *m, struct pair *p, bool from, skt_time no
         n = allowed(m, p, from, bad && n > MSS ? MSS : n);
         if (!all && (full(m, l) || (bad && !queue_takes(m, w, now, n))))
             return 0;
-        r = take_one(m, p, from, now, buf, skt_span_of(bytes->p, n));
+        r = take_one(m, p, from, came, buf, skt_span_of(bytes->p, n));
         bytes->p += n;
     }
     if (l->shut) /* beyond its limit, or after its end */
