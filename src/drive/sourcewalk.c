@@ -121,7 +121,7 @@ static void pass_error(struct sourcewalk *walk, int error) { sourcewalk_pass(wal
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
-static bool counts(const char *name) { return strcmp(name, ".") && strcmp(name, ".."); }
+static bool counts(const char *name) { return strcmp(name, ".") != 0 && strcmp(name, "..") != 0; }
 
 /* Room for a run, as large as this directory needs: it doubles. False: no memory. */
 static bool run_grow(char **names, size_t *size, size_t used)
@@ -313,25 +313,31 @@ static bool next_root(struct sourcewalk *walk)
     return false;
 }
 
+/* A step in the innermost directory. */
+static bool step_inside(struct sourcewalk *walk)
+{
+    struct sourcewalk_level *level = &walk->levels[walk->depth - 1];
+
+    if (level->i < level->n)
+        return next_inside(walk);
+    if (level->more)
+        run_next(walk, level);
+    else
+        leave(walk);
+    return false;
+}
+
 bool sourcewalk_next(struct sourcewalk *walk)
 {
-    for (;;) {
-        struct sourcewalk_level *level = walk->depth ? &walk->levels[walk->depth - 1] : NULL;
-        if (walk->enter) {
+    bool is = false;
+
+    while (!is && (walk->enter || walk->depth || walk->root < walk->n)) {
+        if (walk->enter)
             enter_found(walk);
-        } else if (level && level->i < level->n) {
-            if (next_inside(walk))
-                return true;
-        } else if (level && level->more) {
-            run_next(walk, level);
-        } else if (level) {
-            leave(walk);
-        } else if (walk->root == walk->n) {
-            return false;
-        } else if (next_root(walk)) {
-            return true;
-        }
+        else
+            is = walk->depth ? step_inside(walk) : next_root(walk);
     }
+    return is;
 }
 
 int sourcewalk_init(struct sourcewalk *walk, const struct sourcewalk_named *named, uint32_t n)
