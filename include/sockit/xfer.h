@@ -84,9 +84,10 @@ int skt_xfer_offer(struct skt_xfer *xfer,
 void skt_xfer_totals(struct skt_xfer *xfer, uint64_t files, uint64_t bytes); /* sending: if known */
 void skt_xfer_stop(struct skt_xfer *xfer); /* by the user: tells the peers, then CLOSED_SESSION */
 
-struct skt_xfer_stats {                            /* of a session */
-    uint64_t files, files_done, bytes, bytes_done; /* of the offer (UINT64_MAX: not known); stored and verified */
-    uint64_t bytes_same;                           /* not sent: they were there already */
+struct skt_xfer_stats { /* of a session */
+    uint64_t files, files_done, bytes,
+        bytes_done;      /* of kind FILE in the offer (UINT64_MAX: not known); stored and verified */
+    uint64_t bytes_same; /* not sent: they were there already */
     uint64_t packets, packets_lost, bytes_sent, bytes_resent, packets_forged;
     skt_time rtt, rtt_min;
     uint64_t rate; /* of delivery, bytes a second */

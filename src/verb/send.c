@@ -120,6 +120,8 @@ static int talk(struct sender *s)
         xfer_progress(&s->x);
         if (!s->over && !s->stopped)
             say_waiting(s, began);
+        if (s->x.cli->json)
+            (void)skt_sink_flush(&s->x.cli->out);
     }
     if (!s->over)
         return skt_cli_fail_why(s->x.cli, SKT_PHASE_TALK, -ENOTCONN, "the socket is gone");

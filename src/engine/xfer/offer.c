@@ -244,8 +244,8 @@ static bool tell_settled(struct skt_offer *o, struct offer_file *f, struct skt_x
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
     if (!f->failed) {
-        o->desk->stats.files_done++;
-        o->desk->stats.bytes_same += f->meta.size - f->sent;
+        o->desk->stats.files_done += is_file;
+        o->desk->stats.bytes_same += f->sent < f->meta.size ? f->meta.size - f->sent : 0;
     }
     o->told = f;
     o->ring[o->base++ % OFFER_RING] = NULL;
@@ -339,7 +339,6 @@ static void walked(struct skt_offer *o, int64_t result)
         return;
     }
     o->walked = o->end_said = true;
-    o->desk->stats.files = o->count;
     skt_desk_say(o->desk, &(struct skt_xfer_message){ .kind = SKT_XFER_END, .file = o->count });
 }
 

@@ -226,9 +226,11 @@ void offer_was_read(struct skt_offer *o, struct offer_file *f, const struct skt_
         go(o, f, job);
         return;
     }
-    if (good && job->send)
+    if (good && job->send) {
         skt_desk_say(o->desk,
             &(struct skt_xfer_message){ .kind = SKT_XFER_ZEROS, .file = f->number, .group = job->group, .count = 1 });
+        f->sent += job->len;
+    }
     if (job->send)
         o->unsent -= job->len;
     bytes_free(o, job->bytes, job->len);

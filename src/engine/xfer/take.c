@@ -159,7 +159,6 @@ static void on_end(struct skt_take *t, const struct skt_xfer_message *m)
         return;
     }
     t->all = true;
-    t->desk->stats.files = t->count;
 }
 
 static void on_skip(struct skt_take *t, const struct skt_xfer_message *m)
@@ -264,6 +263,8 @@ static void say_of_files(struct skt_take *t)
 
 static void say_done(struct skt_take *t)
 {
+    if (has_progress(t)) /* the sender's user wants to see the last bytes counted */
+        say_stored(t);
     t->done = true;
     skt_desk_say(t->desk,
         &(struct skt_xfer_message){
@@ -335,7 +336,7 @@ static bool tell_settled(struct skt_take *t, struct take_file *f, struct skt_xfe
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
     t->n_stored += is_done;
-    t->desk->stats.files_done += is_done;
+    t->desk->stats.files_done += is_done && f->meta.kind == SKT_XFER_FILE;
     t->told = f;
     t->ring[t->base++ % TAKE_RING] = NULL;
     return true;
