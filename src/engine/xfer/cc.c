@@ -21,6 +21,7 @@ static const double startup_pace = 4, beside_pace = 1.25; /* so much faster than
 static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
 static const skt_time clock_slack = 2 * SKT_MS; /* a pacer's tick and that of an acknowledgement */
 static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
+static const double window_most = 1 << 30; /* 10 Gbit/s over 0.8 s */
 static const uint64_t near_window = 8 << 20, near_first = 256 << 10, near_least = 64 << 10;
 static const skt_time deep_every = 5 * SKT_SEC;
 static const double left_least = .25, cut_left = .3,
@@ -447,6 +448,8 @@ uint64_t skt_cc_window(const struct skt_cc *cc)
 
     if (is_near(cc) && window < (double)cc->near)
         window = (double)cc->near;
+    if (window > window_most)
+        window = window_most;
     return (uint64_t)(window > least ? window : least);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/banned.h"
 
+static const skt_time bunch_most = 50 * SKT_MS;
 static const skt_time span = 10 * SKT_SEC; /* rtt_min is the lowest of one to two of them */
 enum { EXTRA_ROUNDS = 10, BUSY_LEAST = 2, MEAN_LEAST = 4, KEEP = 4 };
 
@@ -192,8 +193,14 @@ void cc_model_forget(struct cc_model *m, uint32_t rounds)
 
 void cc_model_calm(struct cc_model *m) { m->extra[0] = m->extra[1] = m->burst_acked = 0; }
 
-/* At most as much again as the path holds. */
-uint64_t cc_model_extra(const struct cc_model *m) { return m->extra[0] > m->extra[1] ? m->extra[0] : m->extra[1]; }
+/* No more than the rate makes of a round trip and the longest bunch that is believed. */
+uint64_t cc_model_extra(const struct cc_model *m)
+{
+    uint64_t extra = m->extra[0] > m->extra[1] ? m->extra[0] : m->extra[1];
+    double most = (double)cc_model_rate(m, CC_RATES) * (double)(m->rtt_min + bunch_most) / (double)SKT_SEC;
+
+    return (double)extra > most ? (uint64_t)most : extra;
+}
 
 skt_time cc_model_late(const struct cc_model *m)
 {
