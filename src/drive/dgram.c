@@ -73,7 +73,8 @@ int dgram_start(struct skt_rt *rt, struct link *l)
     if (rt->conf.stamps)
         stamp_ask(l->fd);
     (void)setsockopt(l->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
-    (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof big); /* the kernel takes what it allows */
+    if (setsockopt(l->fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big)) /* for who may; else up to net.core.rmem_max */
+        (void)setsockopt(l->fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof big);
     (void)setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof big);
     l->what = DGRAM;
     l->known = true;
