@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -38,11 +39,27 @@ static int open_again(struct skt_store *store, struct store_work *work)
     return r ? r : fd;
 }
 
+static int open_first(struct skt_store *store, struct store_work *work)
+{
+    struct store_place place;
+    int fd, r = store_place_of(store, work, &place);
+
+    if (r)
+        return r;
+    fd = store_create(store, &place, work);
+    store_place_done(&place);
+    if (fd < 0)
+        return fd;
+    work->unmade = false;
+    r = skt_fds_put(&store->fds, store_slot(store, work), fd);
+    return r ? r : fd;
+}
+
 static int work_fd(struct skt_store *store, struct store_work *work)
 {
     int fd = skt_fds_get(&store->fds, store_slot(store, work));
 
-    return fd < 0 ? open_again(store, work) : fd;
+    return fd >= 0 ? fd : work->unmade ? open_first(store, work) : open_again(store, work);
 }
 
 /* ---- what is there already ---- */
@@ -110,9 +127,13 @@ static int64_t do_read(struct skt_store *store, struct store_work *work, const s
         return -EINVAL;
     left = work->size - event->offset;
     to.end = to.p + (n < left ? n : left);
+    if (to.p == to.end)
+        return 0;
+    if (work->unmade)
+        return SKT_XFER_ALL_ZEROS;
     fd = work_fd(store, work);
-    if (fd < 0 || to.p == to.end)
-        return fd < 0 ? fd : 0;
+    if (fd < 0)
+        return fd;
     if (skt_file_is_hole(fd, event->offset, skt_left(to)))
         return SKT_XFER_ALL_ZEROS;
     got = skt_file_read(fd, to, event->offset);
@@ -129,6 +150,8 @@ static int64_t do_write(struct skt_store *store, struct store_work *work, const 
 
     if (event->offset > work->size || n > work->size - event->offset)
         return -EINVAL;
+    if (work->unmade && !event->data.p)
+        return 0; /* they are there when it is */
     if (work->old)
         r = leave_old(store, work);
     fd = r ? r : work_fd(store, work);
@@ -252,6 +275,14 @@ int64_t skt_store_do(struct skt_store *store, const struct skt_xfer_event *event
     return -EINVAL;
 }
 
+/* Above the limit a write would not only fail: the process would be told by a signal that ends it. */
+static uint64_t largest_file(void)
+{
+    struct rlimit limit;
+
+    return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur < INT64_MAX ? limit.rlim_cur : INT64_MAX;
+}
+
 static void with_defaults(struct skt_store_conf *conf)
 {
     conf->max_bytes = conf->max_bytes ? conf->max_bytes : 16 * 1024 * 1024;
@@ -285,6 +316,7 @@ int skt_store_new(const char *dir, const struct skt_store_conf *conf, struct skt
     store->base.dir = -1;
     store->free = UINT32_MAX;
     with_defaults(&store->conf);
+    store->max_size = largest_file();
     skt_fds_init(&store->fds, store->conf.max_files, store->conf.fds);
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return -EIO;

@@ -24,7 +24,7 @@ SKT_CLEANUP(skt_store)
 /* Does what the event asks for: all kinds of a receiver that have a job, DROP, and CLOSED_SESSION (drops what it has left; of other events
  * nothing comes). The answer for skt_xfer_answer; besides what the system says:
  * -EEXIST   MAKE, WRITE, FINISH: something else has this name
- * -EBUSY    MAKE: another session, or another program, is at this file. A killed sender's session is that, until it is closed: ask again
+ * -EBUSY    MAKE: another session is at this file (a killed sender's is, until it is closed: ask again); MAKE, WRITE: another program is
  * -EAGAIN   MAKE of a hard link: its file is not finished: ask again
  * -EINVAL   a path that no file may have; a range beyond the file
  * -ENOSPC   MAKE: more than is free besides what other files were promised; WRITE: the disk is full, and the file resumes later

@@ -22,14 +22,17 @@ struct store_work {
     dev_t dev;   /* and ino: of what is or was open */
     ino_t ino;
     uint16_t mode;
-    bool old;   /* the file of that name itself is open, as long as nothing differs from it; else its .part */
-    bool blank; /* made by us, and nothing was written */
+    bool old; /* the file of that name itself is open, as long as nothing differs from it; else its .part */
+    bool
+        unmade; /* there is no .part yet: it comes with the first byte, so that what is begun ahead is neither open nor left behind */
+    bool blank; /* its .part was there, with nothing in it */
 };
 
 struct skt_store {
     struct skt_store_conf conf; /* with its defaults */
     struct skt_beneath base;
-    size_t name_max; /* bytes, of this file system */
+    uint64_t max_size; /* of a file: what this process may write */
+    size_t name_max;   /* bytes, of this file system */
     struct store_work *works;
     uint32_t n, size, free; /* slots that were used, that there are; first free one or UINT32_MAX */
     struct skt_fds fds;     /* by slot */

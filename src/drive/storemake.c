@@ -6,19 +6,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- files ---- */
-
-static int refused_size(uint64_t size)
-{
-    struct rlimit limit;
-
-    /* Above the limit a write would not only fail: the process would be told by a signal that ends it. */
-    return size > INT64_MAX || (!getrlimit(RLIMIT_FSIZE, &limit) && size > limit.rlim_cur) ? -EFBIG : 0;
-}
 
 /* The work is now about this open file. 1, or -errno with fd closed. */
 static int compare(struct skt_store *store, struct store_work *work, int fd, const struct stat *st)
@@ -62,18 +53,13 @@ static int resume(struct skt_store *store, const struct store_place *place, stru
 
 static int begin_part(struct skt_store *store, const struct store_place *place, struct store_work *work)
 {
-    int fd, r = resume(store, place, work);
+    int r = resume(store, place, work);
 
     if (r != -ENOENT)
         return r;
     r = store_promise(store, place->parent, work, work->size);
-    if (r)
-        return r;
-    fd = store_create(store, place, work);
-    if (fd < 0)
-        return fd;
-    work->blank = true;
-    return skt_fds_put(&store->fds, store_slot(store, work), fd);
+    work->unmade = !r;
+    return r;
 }
 
 static int begin_old(struct skt_store *store, const struct store_place *place, struct store_work *work)
@@ -108,10 +94,8 @@ static int make_file(
     struct skt_store *store, const struct store_place *place, uint64_t key, const struct skt_xfer_meta *meta)
 {
     struct store_work *work;
-    int r = refused_size(meta->size);
+    int r = meta->size > store->max_size ? -EFBIG : store_work_new(store, key, place, &work);
 
-    if (!r)
-        r = store_work_new(store, key, place, &work);
     if (r)
         return r;
     work->size = meta->size;

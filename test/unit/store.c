@@ -80,6 +80,7 @@ static void a_range_beyond_the_file_is_refused(void **state)
     char to[8];
 
     assert_int_equal(make(store, 0, "a", 10), 0);
+    assert_int_equal(write_text(store, 0, 5, "world"), 0);
     assert_int_equal(write_text(store, 0, 6, "world"), -EINVAL);
     assert_int_equal(write_zeros(store, 0, UINT64_MAX, 2), -EINVAL);
     assert_int_equal(read_bytes(store, 0, 11, to, 8), -EINVAL);
@@ -201,13 +202,17 @@ static void a_part_without_any_byte_is_as_good_as_none(void **state)
 static void what_has_nothing_is_not_left_behind(void **state)
 {
     struct skt_store *store = store_at("in", plain);
+    char is[4];
 
     assert_int_equal(make(store, 0, "a", 100), 0);
-    assert_int_equal(drop_file(store, 0), 0);
+    assert_int_equal(read_bytes(store, 0, 0, is, 4), SKT_XFER_ALL_ZEROS);
+    assert_int_equal(write_zeros(store, 0, 0, 100), 0);
     assert_false(is_there("in/a.part-sockit"));
+    assert_int_equal(drop_file(store, 0), 0);
     assert_int_equal(make_kind(store, SKT_XFER_FILE, 7, 0, "b", 100, ""), 0);
     assert_int_equal(make_kind(store, SKT_XFER_FILE, 7, 1, "c", 100, ""), 0);
     assert_int_equal(write_bytes(store, 7, 1, 0, "x", 1), 0);
+    world_text("in/d.part-sockit", "");
     assert_int_equal(make_kind(store, SKT_XFER_FILE, 8, 0, "d", 100, ""), 0);
     assert_int_equal(ask(store, SKT_XFER_CLOSED_SESSION, 7, 0), 0);
     assert_false(is_there("in/b.part-sockit"));
@@ -215,6 +220,17 @@ static void what_has_nothing_is_not_left_behind(void **state)
     assert_true(is_there("in/d.part-sockit"));
     skt_store_free(store);
     assert_false(is_there("in/d.part-sockit"));
+}
+
+static void a_file_of_zeros_is_made_at_its_end(void **state)
+{
+    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
+
+    assert_int_equal(make(store, 0, "a", 5), 0);
+    assert_int_equal(write_zeros(store, 0, 0, 5), 0);
+    assert_int_equal(finish(store, 0), 0);
+    assert_int_equal(stat_of("in/a").st_size, 5);
+    assert_int_equal(stat_of("in/a").st_blocks, 0);
 }
 
 static void an_equal_file_only_gets_mode_and_time(void **state)
@@ -509,14 +525,18 @@ static void a_directory_that_becomes_a_link_meanwhile_is_not_followed(void **sta
     assert_int_equal(make(store, 1, "d/a", 1), 0);
     assert_int_equal(write_text(store, 1, 0, "x"), 0);
     assert_int_equal(make(store, 2, "d/b", 1), 0);
+    assert_int_equal(write_text(store, 2, 0, "x"), 0);
+    assert_int_equal(make(store, 3, "d/c", 1), 0);
     assert_false(rename("in/d", "in/moved") || symlink("../out", "in/d"));
     world_text("out/a.part-sockit", "theirs");
     assert_true(is_refusal(write_text(store, 1, 0, "x"))); /* b took its descriptor */
     assert_int_equal(write_text(store, 2, 0, "x"), 0);     /* this one is open: the file that it was */
+    assert_true(is_refusal(write_text(store, 3, 0, "x"))); /* and this one was not yet there */
+    assert_true(is_refusal(finish(store, 3)));
     assert_true(is_refusal(finish(store, 1)));
     assert_true(is_refusal(finish(store, 2)));
     is_text("out/a.part-sockit", "theirs");
-    assert_false(is_there("out/a") || is_there("out/b"));
+    assert_false(is_there("out/a") || is_there("out/b") || is_there("out/c.part-sockit"));
 }
 
 static void a_part_that_somebody_exchanged_is_not_finished(void **state)
@@ -537,7 +557,9 @@ static void a_part_that_somebody_exchanged_is_not_written(void **state)
     skt_auto(skt_store) struct skt_store *store = store_at("in", one);
 
     assert_int_equal(make(store, 0, "a", 4), 0);
-    assert_int_equal(make(store, 1, "b", 4), 0); /* it took the descriptor of a */
+    assert_int_equal(make(store, 1, "b", 4), 0);
+    assert_int_equal(write_text(store, 0, 0, "mine"), 0);
+    assert_int_equal(write_text(store, 1, 0, "mine"), 0); /* it took the descriptor of a */
     assert_false(rename("in/a.part-sockit", "in/away"));
     assert_int_equal(write_text(store, 0, 0, "mine"), -ESTALE);
     world_text("in/a.part-sockit", "evil");
@@ -581,9 +603,13 @@ static void two_at_one_path_are_one_too_many(void **state)
     assert_int_equal(make_kind(store, SKT_XFER_FILE, 1, 0, "a", 1, ""), 0);
     assert_int_equal(make_kind(store, SKT_XFER_FILE, 2, 0, "a", 1, ""), -EBUSY);
     assert_int_equal(make_kind(store, SKT_XFER_SYMLINK, 2, 0, "a", 0, "x"), -EBUSY);
+    assert_int_equal(make(another, 0, "a", 1), 0);
+    assert_int_equal(write_bytes(store, 1, 0, 0, "x", 1), 0);
+    assert_int_equal(write_text(another, 0, 0, "y"), -EBUSY);
+    assert_int_equal(drop_file(another, 0), 0);
     assert_int_equal(make(another, 0, "a", 1), -EBUSY);
     assert_int_equal(ask(store, SKT_XFER_CLOSED_SESSION, 1, 0), 0);
-    assert_int_equal(make(another, 0, "a", 1), 0);
+    assert_int_equal(make(another, 0, "a", 1), 1);
 }
 
 static void what_is_begun_has_a_cap(void **state)
@@ -722,9 +748,10 @@ static int full_disk_while_replacing(void)
 static int small_limit(void)
 {
     const struct rlimit limit = { 65536, 65536 };
-    struct skt_store *store = store_at("in", plain);
+    struct skt_store *store;
 
     EXPECT(!setrlimit(RLIMIT_FSIZE, &limit));
+    store = store_at("in", plain);
     EXPECT(make(store, 0, "a", 65537) == -EFBIG); /* and no SIGXFSZ */
     EXPECT(!make(store, 0, "a", 65536));
     EXPECT(make(store, 1, "b", UINT64_MAX) == -EFBIG);
@@ -827,14 +854,14 @@ RUN(W(a_file_has_its_name_when_it_is_whole), W(an_empty_file_is_a_file), W(setui
     W(times_before_1970_are_kept), W(a_range_beyond_the_file_is_refused), W(names_are_any_bytes),
     W(a_name_of_255_bytes_is_resumed_under_a_hash), W(ten_thousand_files_need_few_descriptors),
     W(what_was_dropped_is_compared), W(a_killed_receiver_resumes), W(a_part_without_any_byte_is_as_good_as_none),
-    W(what_has_nothing_is_not_left_behind), W(an_equal_file_only_gets_mode_and_time),
-    W(another_file_is_not_overwritten), W(overwriting_keeps_the_old_one_until_the_new_one_is_whole),
-    W(overwriting_by_a_shorter_one_needs_no_bytes), W(overwriting_is_resumed_where_it_was),
-    W(what_has_mode_000_is_compared_and_resumed), W(a_sparse_file_takes_no_space),
-    W(pages_of_zeros_inside_of_data_are_holes), W(zeros_take_the_place_of_what_was_there),
-    W(directories_can_be_written_until_they_come_again), W(a_directory_keeps_the_group_that_it_inherits),
-    W(a_symbolic_link_is_its_text), W(a_hard_link_is_another_name), W(no_path_leads_out),
-    W(no_symbolic_link_is_followed), W(a_directory_that_becomes_a_link_meanwhile_is_not_followed),
+    W(what_has_nothing_is_not_left_behind), W(a_file_of_zeros_is_made_at_its_end),
+    W(an_equal_file_only_gets_mode_and_time), W(another_file_is_not_overwritten),
+    W(overwriting_keeps_the_old_one_until_the_new_one_is_whole), W(overwriting_by_a_shorter_one_needs_no_bytes),
+    W(overwriting_is_resumed_where_it_was), W(what_has_mode_000_is_compared_and_resumed),
+    W(a_sparse_file_takes_no_space), W(pages_of_zeros_inside_of_data_are_holes),
+    W(zeros_take_the_place_of_what_was_there), W(directories_can_be_written_until_they_come_again),
+    W(a_directory_keeps_the_group_that_it_inherits), W(a_symbolic_link_is_its_text), W(a_hard_link_is_another_name),
+    W(no_path_leads_out), W(no_symbolic_link_is_followed), W(a_directory_that_becomes_a_link_meanwhile_is_not_followed),
     W(a_part_that_somebody_exchanged_is_not_finished), W(a_part_that_somebody_exchanged_is_not_written),
     W(a_part_with_another_name_is_not_written), W(pipes_and_devices_are_not_opened),
     W(two_at_one_path_are_one_too_many), W(what_is_begun_has_a_cap), W(a_full_disk_is_told_and_survived),
