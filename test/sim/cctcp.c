@@ -62,9 +62,8 @@ void cctcp_acked(
         hystart(t, newest, next, rtt);
 }
 
-void cctcp_lost(struct cctcp *t, skt_time now, uint64_t number, uint64_t next)
+void cctcp_lost(struct cctcp *t, uint64_t number, uint64_t next)
 {
-    (void)now;
     if (number < t->recover)
         return;
     t->recover = next;

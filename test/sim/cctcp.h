@@ -16,5 +16,5 @@ void cctcp_init(struct cctcp *t, bool hystart);
 /* acked: packets; newest: the highest number acknowledged; next: the one to be sent next. */
 void cctcp_acked(
     struct cctcp *t, skt_time now, double acked, uint64_t newest, uint64_t next, skt_time rtt, skt_time srtt);
-void cctcp_lost(struct cctcp *t, skt_time now, uint64_t number, uint64_t next);
+void cctcp_lost(struct cctcp *t, uint64_t number, uint64_t next);
 void cctcp_timeout(struct cctcp *t, uint64_t next);
