@@ -1,8 +1,7 @@
 /* pace: a bucket of bytes that fills with time. */
 #include "engine/xfer/pace.h"
 
-#define BURST        SKT_MS
-#define ELAPSED_MOST (100 * SKT_MS)
+#define BURST SKT_MS
 
 static uint64_t bytes_in(skt_time span, uint64_t rate)
 {
@@ -31,15 +30,18 @@ uint64_t skt_pace_credit(struct skt_pace *pace, skt_time now, uint64_t rate, uin
     skt_time span = now - pace->at;
     uint64_t most = burst(rate, packet), add;
 
-    if (rate == UINT64_MAX)
+    if (rate == UINT64_MAX) {
+        pace->at = now;
         return UINT64_MAX;
-    add = bytes_in(span < ELAPSED_MOST ? span : ELAPSED_MOST, rate);
-    if (span > 0 && add) { /* a byte takes longer than since the last call: do not lose the time */
-        pace->credit += add;
+    }
+    add = bytes_in(span, rate);
+    pace->credit += add;
+    /* Only the time of whole bytes is used up: with a low rate the rests are what counts. */
+    pace->at += rate ? (skt_time)((double)add * 1e9 / (double)rate) : span;
+    if (pace->credit > most) {
+        pace->credit = most;
         pace->at = now;
     }
-    if (pace->credit > most)
-        pace->credit = most;
     return pace->credit;
 }
 
