@@ -25,7 +25,9 @@ int store_place(struct skt_store *store, struct skt_span path, struct store_plac
         return parent;
     memcpy(ret_place->path, path.p, n);
     ret_place->path[n] = 0;
-    parent = skt_beneath_parent(&store->base, ret_place->path, last);
+    do
+        parent = skt_beneath_parent(&store->base, ret_place->path, last);
+    while ((parent == -EMFILE || parent == -ENFILE) && skt_fds_shed(&store->fds));
     if (parent < 0)
         return parent;
     ret_place->parent = parent;
@@ -78,7 +80,7 @@ static int open_shut(struct skt_store *store, int parent, const char *name, int 
     fd = open_at(store, parent, name, flags);
     if (fd < 0)
         (void)store_chmod(parent, name, mode); /* the first failure is told */
-    else if (fchmod(fd, mode)) {
+    if (fd >= 0 && fchmod(fd, mode)) {
         (void)close(fd); /* nothing was written */
         fd = -EACCES;
     }
@@ -116,7 +118,7 @@ int store_lock(int fd)
 int store_create(struct skt_store *store, const struct store_place *place, struct store_work *work)
 {
     int fd = open_at(store, place->parent, place->part, O_RDWR | O_CREAT | O_EXCL), r;
-    struct stat st;
+    struct stat st = { 0 };
 
     if (fd < 0)
         return fd == -EEXIST ? -EBUSY : fd;
