@@ -144,6 +144,15 @@ static void run(void)
 
 static void assert_well(void)
 {
+    struct skt_xfer_stats stats;
+    uint64_t bytes = 0, files = 0;
+
+    for (uint32_t i = 0; i < w.tree[1].n; i++) {
+        bytes += w.tree[1].files[i].size;
+        files += w.tree[1].files[i].meta.kind == SKT_XFER_FILE;
+    }
+    assert_true(skt_xfer_stats(w.verb[1].x, 0, &stats));
+    assert_true(stats.bytes_done == bytes && stats.files_done == files);
     assert_string_equal(w.verb[1].text, "");
     assert_int_equal(w.verb[1].why, 0);
     assert_string_equal(w.verb[0].text, "");

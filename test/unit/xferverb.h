@@ -21,7 +21,9 @@ struct verb_file {
     bool whole;     /* it has its name */
     uint32_t owner; /* the session that is at it, + 1 */
 };
-enum { VERB_FILES = 20000 };
+#ifndef VERB_FILES
+#define VERB_FILES 20000 /* of a tree, at most */
+#endif
 struct verb_tree {
     struct verb_file *files;
     uint32_t n;

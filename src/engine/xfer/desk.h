@@ -76,9 +76,15 @@ struct skt_desk {
     char text[128];
     size_t cells;      /* bytes held by cells */
     uint32_t failures; /* files that were skipped or refused */
-    int first_why;     /* of them */
+    int first_why;     /* of the first of them */
     struct skt_xfer_stats stats;
 };
+/* A file will not go over: it is settled, in order, so that both ends name the same first one. */
+static inline void skt_desk_failed(struct skt_desk *desk, int why)
+{
+    if (!desk->failures++)
+        desk->first_why = why;
+}
 /* The first one counts. */
 void skt_desk_close(struct skt_desk *desk, uint16_t code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void skt_desk_say(

@@ -32,8 +32,6 @@ void offer_fail(struct skt_offer *o, struct offer_file *f, int why)
     if (skt_listed(&f->lasts))
         o->jobs--;
     skt_list_drop(&f->lasts);
-    if (!o->desk->failures++)
-        o->desk->first_why = why;
 }
 
 static struct offer_file *file_new(const struct skt_xfer_meta *meta, uint32_t number)
@@ -243,9 +241,14 @@ static bool tell_settled(struct skt_offer *o, struct offer_file *f, struct skt_x
     ev->why = f->why;
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
-    if (!f->failed) {
+    if (f->failed) {
+        skt_desk_failed(o->desk, f->why);
+    } else {
         o->desk->stats.files_done += is_file;
         o->desk->stats.bytes_same += f->sent < f->meta.size ? f->meta.size - f->sent : 0;
+        o->settled += f->meta.size;
+        if (o->desk->stats.bytes_done < o->settled) /* the last STORED is older than DONE */
+            o->desk->stats.bytes_done = o->settled;
     }
     o->told = f;
     o->ring[o->base++ % OFFER_RING] = NULL;

@@ -48,8 +48,6 @@ void take_fail(struct skt_take *t, struct take_file *f, int why, const char *tex
     skt_list_drop(&f->saying);
     if (say)
         skt_list_put(&t->saying, &f->saying);
-    if (!t->desk->failures++)
-        t->desk->first_why = why;
     drop_if_failed(t, f);
 }
 
@@ -336,6 +334,8 @@ static bool tell_settled(struct skt_take *t, struct take_file *f, struct skt_xfe
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
     t->n_stored += is_done;
+    if (!is_done)
+        skt_desk_failed(t->desk, f->why);
     t->desk->stats.files_done += is_done && f->meta.kind == SKT_XFER_FILE;
     t->told = f;
     t->ring[t->base++ % TAKE_RING] = NULL;

@@ -1,0 +1,503 @@
+/* engine/xfer and a peer that breaks the rules of section 5: a conversation of the test's own, which says what it likes. Each rule
+ * has its case; the end is code 2 (or what the table says), and nothing of it reaches the files. */
+#include "test.h"
+
+#include "toycrypt.h"
+#include "xferverb.h"
+
+#include "engine/xfer/conn.h"
+
+#include <string.h>
+
+enum { LINK = 7 };
+static const struct skt_addr address = { .family = SKT_IP4, .port = 40000, .ip = { 127, 0, 0, 1 } };
+
+static struct world {
+    struct verb verb;
+    struct verb_tree tree;
+    struct skt_conn *peer; /* the test's */
+    skt_time now;
+    bool open, closed;
+    uint16_t code;
+    char text[160];
+    struct skt_xfer_message heard[64]; /* without what they borrow */
+    uint32_t n_heard;
+    uint64_t blocks;
+} w;
+
+static void peer_events(void)
+{
+    struct skt_conn_event ev;
+
+    while (skt_conn_next(w.peer, w.now, &ev)) {
+        w.open |= ev.kind == SKT_CONN_OPENED;
+        w.blocks += ev.kind == SKT_CONN_BLOCK;
+        if (ev.kind == SKT_CONN_MESSAGE && w.n_heard < 64)
+            w.heard[w.n_heard++] = ev.message;
+        if (ev.kind != SKT_CONN_CLOSED)
+            continue;
+        w.closed = true;
+        w.code = ev.code;
+        snprintf(w.text, sizeof w.text, "%s", ev.text);
+    }
+}
+
+static void to_engine(const uint8_t *bytes, size_t n, uint32_t seg)
+{
+    struct skt_engine e = skt_xfer_engine(w.verb.x);
+    struct skt_in in = {
+        .link = LINK, .kind = SKT_DATA, .data = skt_span_of(bytes, n), .seg = n > seg ? seg : 0, .peer = &address
+    };
+
+    e.ops->recv(e.self, w.now, &in);
+    (void)verb_turn(&w.verb);
+}
+
+static void peer_new(const struct skt_xfer_packet *init)
+{
+    struct skt_conn_conf peer = { .crypt = &toycrypt,
+        .sender = !init,
+        .mode = SKT_XFER_KEY,
+        .secret = skt_span_str("secret"),
+        .packet_max = 1200,
+        .conn = 77,
+        .peer = address,
+        .init = init };
+
+    memset(peer.chance, 5, sizeof peer.chance);
+    assert_int_equal(skt_conn_new(&peer, w.now, &w.peer), 0);
+}
+
+static void to_peer(const uint8_t *bytes, size_t n, uint32_t seg)
+{
+    struct skt_span in = skt_span_of(bytes, n);
+
+    while (skt_len(in)) {
+        struct skt_span one = skt_get_span(&in, seg && seg < skt_len(in) ? seg : skt_len(in));
+        struct skt_xfer_packet packet;
+        if (!skt_xfer_get(one, &packet))
+            continue;
+        if (!w.peer)
+            peer_new(&packet);
+        skt_conn_recv(w.peer, w.now, one, &packet, &address);
+        peer_events();
+    }
+}
+
+static bool engine_sends(void)
+{
+    static uint8_t room[65536];
+    struct skt_engine e = skt_xfer_engine(w.verb.x);
+    struct skt_out out = { .data = skt_room_of(room, sizeof room) };
+
+    if (!e.ops->send(e.self, w.now, &out))
+        return verb_turn(&w.verb);
+    to_peer(room, (size_t)(out.data.p - room), out.seg);
+    return true;
+}
+
+static bool peer_sends(void)
+{
+    static uint8_t room[65536];
+    struct skt_addr to;
+    uint32_t seg = 0;
+    size_t n;
+
+    if (!w.peer)
+        return false;
+    if (!skt_conn_train(w.peer, w.now, skt_room_of(room, sizeof room), false)) {
+        peer_events();
+        return false;
+    }
+    n = skt_conn_sealed(w.peer, w.now, &seg, &to);
+    peer_events();
+    if (n)
+        to_engine(room, n, seg);
+    return n;
+}
+
+static void run(skt_time span)
+{
+    for (skt_time until = w.now + span; w.now < until && !(w.closed && w.verb.closed); w.now += SKT_MS)
+        while (engine_sends() | peer_sends())
+            w.now += 10 * SKT_US;
+}
+
+static void begin(struct skt_xfer_conf conf, bool peer_sends_files)
+{
+    memset(&w, 0, sizeof w);
+    w.now = 1000 * SKT_SEC;
+    verb_tree_init(&w.tree);
+    verb_init(&w.verb, &w.tree, !peer_sends_files, 1);
+    conf.send = !peer_sends_files;
+    conf.crypt = &toycrypt;
+    conf.secret = skt_span_str("secret");
+    assert_int_equal(skt_xfer_new(&conf, &w.verb.x), 0);
+    skt_xfer_link(w.verb.x, LINK, peer_sends_files ? NULL : &address);
+}
+
+/* An engine that receives, and a conn of ours that sends to it. */
+static void begin_receiver(struct skt_xfer_conf conf)
+{
+    begin(conf, true);
+    peer_new(NULL);
+    run(100 * SKT_MS);
+    assert_true(w.open && w.verb.opened);
+}
+
+/* An engine that sends an empty file, a large one and a directory, and a conn of ours that begins with its INIT. */
+static void begin_sender(void)
+{
+    begin((struct skt_xfer_conf){ 0 }, false);
+    verb_make(&w.tree, SKT_XFER_FILE, "empty", "", 0, 1, false);
+    verb_make(&w.tree, SKT_XFER_FILE, "large", "", 3 * SKT_GROUP, 2, false);
+    verb_make(&w.tree, SKT_XFER_DIR, "dir", "", 0, 3, false);
+    run(100 * SKT_MS);
+    assert_true(w.open && w.verb.opened);
+}
+
+static void end(void)
+{
+    skt_conn_free(w.peer);
+    verb_done(&w.verb);
+    verb_tree_done(&w.tree);
+}
+
+static void say(const struct skt_xfer_message *m) { assert_true(skt_conn_say(w.peer, m)); }
+
+/* Puts a packet with one BLOCK. */
+static void block(uint32_t file, uint64_t offset, const void *bytes, size_t n)
+{
+    static uint8_t room[2000];
+    struct skt_addr to;
+    uint32_t seg = 0;
+
+    while (!skt_conn_train(w.peer, w.now, skt_room_of(room, sizeof room), true))
+        w.now += SKT_MS;
+    assert_true(skt_conn_block_room(w.peer) >= n);
+    skt_conn_block(w.peer, (struct skt_conn_piece){ 0 }, file, offset, skt_span_of(bytes, n));
+    n = skt_conn_sealed(w.peer, w.now, &seg, &to);
+    to_engine(room, n, seg);
+}
+
+static struct skt_xfer_message entry(uint32_t file, uint8_t kind, const char *path, const char *target, uint64_t size)
+{
+    struct skt_xfer_message m = { .kind = SKT_XFER_ENTRY, .file = file };
+
+    m.entry = (struct skt_xfer_meta){
+        .kind = kind, .mode = 0644, .size = size, .path = skt_span_str(path), .target = skt_span_str(target)
+    };
+    return m;
+}
+
+static void say_entry(uint32_t file, const char *path, uint64_t size)
+{
+    struct skt_xfer_message m = entry(file, SKT_XFER_FILE, path, "", size);
+
+    say(&m);
+}
+
+static void closes_with(uint16_t code, const char *text)
+{
+    run(SKT_SEC);
+    assert_true(w.closed && w.verb.closed);
+    assert_string_equal(w.text, text);
+    assert_int_equal(w.code, code);
+    assert_true(w.verb.why < 0);
+    for (uint32_t i = 0; i < w.tree.n && !w.verb.send; i++)
+        assert_false(w.tree.files[i].whole && w.tree.files[i].meta.kind == SKT_XFER_FILE);
+    end();
+}
+
+static const uint8_t value[32] = { 1 };
+static const struct skt_xfer_conf plain;
+
+static const struct skt_xfer_message *heard(uint8_t kind)
+{
+    for (uint32_t i = 0; i < w.n_heard; i++)
+        if (w.heard[i].kind == kind)
+            return &w.heard[i];
+    return NULL;
+}
+
+/* --- what a receiver does not take --- */
+
+static void entries_come_in_order_and_as_far_as_allowed(void **state)
+{
+    char path[32];
+
+    begin_receiver(plain);
+    say_entry(1, "a", 1);
+    closes_with(2, "the numbers of ENTRY are not in order");
+    begin_receiver(plain);
+    w.verb.faults.refuse = 0;
+    w.verb.faults.late = true; /* nothing is ever made: nothing more is allowed */
+    for (uint32_t i = 0; i <= 4096; i++) {
+        snprintf(path, sizeof path, "f%u", i);
+        say_entry(i, path, 1);
+        if (i % 512 == 0)
+            run(20 * SKT_MS);
+    }
+    closes_with(2, "more ENTRY than MORE allows");
+    begin_receiver(plain);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END, .file = 1 });
+    closes_with(2, "END twice, or of another number of files");
+    begin_receiver(plain);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_OFFER, .files = 1, .bytes = 1 });
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_OFFER, .files = 1, .bytes = 1 });
+    closes_with(2, "OFFER twice, or late");
+    begin_receiver(plain);
+    say_entry(0, "a", 1);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END, .file = 1 });
+    say_entry(1, "b", 1);
+    closes_with(2, "ENTRY after END");
+}
+
+static void values_are_of_what_was_asked_for_and_do_not_change(void **state)
+{
+    struct skt_xfer_message hashes = { .kind = SKT_XFER_HASHES, .group = 0, .count = 1, .hash = value };
+    struct skt_xfer_message zeros = { .kind = SKT_XFER_ZEROS, .group = 0, .count = 1 };
+    const uint8_t other[32] = { 2 };
+
+    begin_receiver(plain);
+    say(&hashes);
+    closes_with(2, "HASHES or ZEROS of what was not asked for");
+    begin_receiver(plain);
+    say_entry(0, "a", 5000);
+    run(50 * SKT_MS);
+    assert_non_null(heard(SKT_XFER_NEED));
+    say(&hashes);
+    hashes.hash = other;
+    say(&hashes);
+    closes_with(2, "HASHES twice with other values");
+    hashes.hash = value;
+    begin_receiver(
+        (struct skt_xfer_conf){ .window = 1 }); /* the second group is not asked for before the first is stored */
+    say_entry(0, "a", 2 * SKT_GROUP);
+    run(50 * SKT_MS);
+    hashes.group = 1;
+    say(&hashes);
+    closes_with(2, "HASHES that nobody asked for");
+    begin_receiver((struct skt_xfer_conf){ .window = 1 });
+    say_entry(0, "a", 2 * SKT_GROUP);
+    run(50 * SKT_MS);
+    zeros.group = 1;
+    say(&zeros);
+    closes_with(2, "ZEROS that nobody asked for");
+    begin_receiver(plain);
+    say_entry(0, "a", 2 * SKT_GROUP);
+    run(50 * SKT_MS);
+    zeros.group = 2;
+    say(&zeros);
+    closes_with(2, "HASHES or ZEROS beyond the end of the file");
+}
+
+static void blocks_are_of_what_was_asked_for(void **state)
+{
+    static const uint8_t bytes[100];
+
+    begin_receiver(plain);
+    block(0, 0, bytes, 100);
+    closes_with(2, "a BLOCK that nobody asked for");
+    begin_receiver(plain);
+    say_entry(0, "a", 50);
+    run(50 * SKT_MS);
+    block(0, 0, bytes, 51);
+    closes_with(2, "a BLOCK that nobody asked for");
+    begin_receiver(plain);
+    say_entry(0, "a", 2 * SKT_GROUP);
+    run(50 * SKT_MS);
+    block(0, SKT_GROUP - 50, bytes, 100); /* over the border of two groups */
+    closes_with(2, "a BLOCK that nobody asked for");
+    begin_receiver((struct skt_xfer_conf){ .window = 1 });
+    say_entry(0, "a", 2 * SKT_GROUP);
+    run(50 * SKT_MS);
+    block(0, SKT_GROUP, bytes, 100);
+    closes_with(2, "a BLOCK that nobody asked for");
+}
+
+static void a_group_that_differs_is_asked_for_three_times(void **state)
+{
+    static const uint8_t bytes[100];
+    struct skt_xfer_message hashes = { .kind = SKT_XFER_HASHES, .count = 1, .hash = value };
+
+    begin_receiver(plain);
+    say_entry(0, "a", 100);
+    run(50 * SKT_MS);
+    say(&hashes);
+    for (uint32_t i = 1; i <= 3; i++) {
+        assert_int_equal(w.n_heard, i);
+        assert_int_equal(w.heard[i - 1].kind, SKT_XFER_NEED);
+        block(0, 0, bytes, 100);
+        run(50 * SKT_MS);
+    }
+    closes_with(8, "group 0 of file 0 differs from its value, 3 times");
+}
+
+static void what_only_a_receiver_says_closes(void **state)
+{
+    static const struct skt_xfer_message wrong[] = { { .kind = SKT_XFER_MORE, .file = 1 },
+        { .kind = SKT_XFER_NEED, .count = 1 }, { .kind = SKT_XFER_CHECK }, { .kind = SKT_XFER_DONE, .hash = value } };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        begin_receiver(plain);
+        say(&wrong[i]);
+        closes_with(2, "a message that a sender does not say");
+    }
+    begin_receiver(plain);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_SUM, .hash = value });
+    closes_with(2, "SUM before DONE");
+}
+
+/* A sum that is not that of the receiver: it has stored everything, but the end is no success. */
+static void another_sum_is_no_success(void **state)
+{
+    begin_receiver(plain);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END });
+    run(50 * SKT_MS);
+    assert_non_null(heard(SKT_XFER_DONE));
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_SUM, .hash = value });
+    closes_with(8, "the sums of sender and receiver differ");
+}
+
+static void a_huge_file_costs_nothing_until_it_comes(void **state)
+{
+    begin_receiver(plain);
+    say_entry(0, "huge", ((uint64_t)1 << 48) - 1);
+    say_entry(1, "larger", (uint64_t)1 << 48);
+    run(50 * SKT_MS);
+    assert_non_null(heard(SKT_XFER_NEED));
+    assert_int_equal(heard(SKT_XFER_NEED)->count, 64);
+    assert_non_null(heard(SKT_XFER_REFUSE));
+    assert_int_equal(heard(SKT_XFER_REFUSE)->error, EFBIG);
+    assert_false(w.closed);
+    end();
+}
+
+/* --- what a sender does not take --- */
+
+static void say_need(uint8_t kind, uint32_t file, uint64_t group, uint64_t count)
+{
+    say(&(struct skt_xfer_message){ .kind = kind, .file = file, .group = group, .count = count });
+}
+
+static void a_receiver_asks_for_what_there_is(void **state)
+{
+    static const struct {
+        uint32_t file;
+        uint64_t group, count;
+        const char *text;
+    } cases[] = { { 3, 0, 1, "NEED or CHECK of what is no file, or stored" },
+        { 2, 0, 1, "NEED or CHECK of what is no file, or stored" }, { 1, 3, 1, "NEED beyond the end of the file" },
+        { 1, 2, 2, "NEED beyond the end of the file" } };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin_sender();
+        say_need(SKT_XFER_NEED, cases[i].file, cases[i].group, cases[i].count);
+        closes_with(2, cases[i].text);
+    }
+    begin_sender();
+    say_need(SKT_XFER_CHECK, 1, 0, 0);
+    say_need(SKT_XFER_CHECK, 1, 0, 0);
+    closes_with(2, "CHECK twice, or after NEED");
+    begin_sender();
+    w.verb.faults.late = true; /* nothing is read: it all waits */
+    for (int i = 0; i < 70000; i++) {
+        say_need(SKT_XFER_NEED, 1, 0, 1);
+        if (i % 1000 == 0)
+            run(10 * SKT_MS);
+        if (w.closed)
+            break;
+    }
+    while (w.verb.n_jobs)
+        verb_answer_one(&w.verb, 0);
+    closes_with(2, "too much is asked for at once");
+}
+
+static void a_receiver_stores_what_it_was_sent(void **state)
+{
+    static const struct {
+        uint32_t first, second;
+        const char *text;
+    } cases[] = { { 4, 4, "STORED went back, or beyond what was offered" }, { 1, 0, "STORED of what was not sent" },
+        { 3, 3, "STORED of what was not sent" } };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin_sender();
+        say(&(struct skt_xfer_message){ .kind = SKT_XFER_STORED, .file = cases[i].first });
+        say(&(struct skt_xfer_message){ .kind = SKT_XFER_STORED, .file = cases[i].second });
+        closes_with(2, i == 1 ? "STORED went back, or beyond what was offered" : cases[i].text);
+    }
+    begin_sender();
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_DONE, .hash = value, .stored = 3 });
+    closes_with(2, "STORED of what was not sent");
+    begin_sender();
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_REFUSE, .file = 3, .error = EIO });
+    closes_with(2, "REFUSE of what is not offered, or stored");
+    begin_sender();
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_MORE, .file = 5 });
+    closes_with(2, "MORE went back");
+}
+
+/* It says that it has everything, and refuses the rest: but its sum is not that of what was sent. */
+static void another_sum_of_the_receiver_is_no_success(void **state)
+{
+    begin_sender();
+    say_need(SKT_XFER_NEED, 0, 0, 1);
+    say(&(struct skt_xfer_message){
+        .kind = SKT_XFER_REFUSE, .file = 1, .error = ENOSPC, .text = skt_span_str("full") });
+    run(50 * SKT_MS);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_DONE, .hash = value, .stored = 2, .refused = 1 });
+    closes_with(8, "the sums of sender and receiver differ");
+}
+
+static void what_only_a_sender_says_closes(void **state)
+{
+    static const struct skt_xfer_message wrong[] = { { .kind = SKT_XFER_OFFER }, { .kind = SKT_XFER_END },
+        { .kind = SKT_XFER_ZEROS, .count = 1 }, { .kind = SKT_XFER_SKIP, .error = EIO },
+        { .kind = SKT_XFER_HASHES, .count = 1, .hash = value }, { .kind = SKT_XFER_SUM, .hash = value } };
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        begin_sender();
+        say(&wrong[i]);
+        closes_with(2, "a message that a receiver does not say");
+    }
+}
+
+/* A value is said once and does not change: what is read again and differs makes the sender skip the file. */
+static void a_file_that_changes_while_it_is_read_is_skipped(void **state)
+{
+    begin_sender();
+    say_need(SKT_XFER_NEED, 1, 0, 1);
+    run(50 * SKT_MS);
+    assert_non_null(heard(SKT_XFER_HASHES));
+    w.tree.files[1].bytes[5] ^= 1;
+    say_need(SKT_XFER_NEED, 1, 0, 1);
+    run(50 * SKT_MS);
+    assert_non_null(heard(SKT_XFER_SKIP));
+    assert_int_equal(heard(SKT_XFER_SKIP)->error, ESTALE);
+    end();
+}
+
+/* The last value of a file is said when the file is known not to have changed. */
+static void the_last_value_waits_for_last(void **state)
+{
+    uint32_t n = 0;
+
+    begin_sender();
+    w.verb.faults.changed = 1;
+    say_need(SKT_XFER_NEED, 1, 0, 3);
+    run(SKT_SEC);
+    for (uint32_t i = 0; i < w.n_heard; i++)
+        n += w.heard[i].kind == SKT_XFER_HASHES;
+    assert_int_equal(n, 2);
+    assert_non_null(heard(SKT_XFER_SKIP));
+    end();
+}
+
+RUN(T(entries_come_in_order_and_as_far_as_allowed), T(values_are_of_what_was_asked_for_and_do_not_change),
+    T(blocks_are_of_what_was_asked_for), T(a_group_that_differs_is_asked_for_three_times),
+    T(what_only_a_receiver_says_closes), T(another_sum_is_no_success), T(a_huge_file_costs_nothing_until_it_comes),
+    T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
+    T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
+    T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last))
