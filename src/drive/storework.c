@@ -126,7 +126,8 @@ int store_create(struct skt_store *store, const struct store_place *place, struc
     if (!r && ((work->size && ftruncate(fd, (off_t)work->size)) || fstat(fd, &st)))
         r = -errno;
     if (r) {
-        (void)unlinkat(place->parent, place->part, 0); /* it has nothing */
+        if (r != -EBUSY)                                   /* then somebody has it already */
+            (void)unlinkat(place->parent, place->part, 0); /* it has nothing */
         (void)close(fd);
         return r;
     }

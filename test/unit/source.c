@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 static struct skt_source *source_of(const char *const *paths)
 {
@@ -343,6 +342,36 @@ static void reading_is_not_led_out_of_what_was_named(void **state)
     assert_int_equal(read_source(source, 2, 0, is, 16), 4);
 }
 
+/* At any moment: what is told and what is read is never what lies outside. */
+static void what_lies_outside_is_neither_told_nor_read(void **state)
+{
+    enum { TURNS = 300 };
+    pid_t pid;
+
+    assert_false(mkdir("t", 0700) || mkdir("t/d", 0700) || mkdir("out", 0700) || symlink("../out", "t/l"));
+    world_text("t/d/f", "mine");
+    world_text("out/f", "secret");
+    world_text("out/g", "secret");
+    pid = exchange_forever("t/d", "t/l");
+    for (int i = 0; i < TURNS; i++) {
+        skt_auto(skt_source) struct skt_source *source = SOURCE("t");
+        struct skt_xfer_meta meta;
+        for (uint32_t n = 0; skt_source_next(source, &meta); n++) {
+            char is[8] = { 0 };
+            if (meta.kind != SKT_XFER_FILE)
+                continue;
+            assert_int_equal(meta.size, 4);
+            assert_true(meta.path.end[-1] == 'f');
+            for (int k = 0; k < 10; k++) {
+                if (read_source(source, n, 0, is, 8) >= 0)
+                    assert_string_equal(is, "mine");
+            }
+        }
+    }
+    if (!end_exchange(pid))
+        skip();
+}
+
 /* In a child, whose limit ends with it. */
 static int read_with_few_descriptors(void)
 {
@@ -460,5 +489,5 @@ RUN(W(a_tree_is_told_from_the_outside_and_again_from_the_inside), W(a_point_is_i
     W(other_names_of_a_file_are_links_after_all_files), W(pipes_and_sockets_and_unfinished_files_are_passed_over),
     W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap), W(ten_thousand_names_are_told_in_order),
     W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read), W(a_file_that_changed_is_noticed),
-    W(reading_is_not_led_out_of_what_was_named), W(few_descriptors_are_enough),
-    W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))
+    W(reading_is_not_led_out_of_what_was_named), W(what_lies_outside_is_neither_told_nor_read),
+    W(few_descriptors_are_enough), W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))

@@ -10,7 +10,6 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 
 static const struct skt_store_conf plain, over = { .overwrite = true };
 
@@ -493,13 +492,16 @@ static bool is_refusal(int64_t r) { return r == -ELOOP || r == -ENOTDIR || r == 
 /* With openat2 and without. */
 static void no_symbolic_link_is_followed(void **state)
 {
-    assert_false(mkdir("out", 0700));
+    assert_false(mkdir("out", 0700) || mkdir("out/sub", 0700));
+    world_text("out/sub/theirs", "");
     for (int walking = 0; walking < 2; walking++) {
         skt_auto(skt_store) struct skt_store *store = store_at(walking ? "in2" : "in", over);
         store->base.walk = walking;
         assert_false(chdir(walking ? "in2" : "in") || symlink("../out", "way") || symlink("../out/file", "f") ||
                      symlink("../out/part", "g.part-sockit"));
         assert_true(is_refusal(make(store, 0, "way/a", 1)));
+        assert_true(is_refusal(make(store, 0, "way/sub/a", 1)));
+        assert_true(is_refusal(make_kind(store, SKT_XFER_HARDLINK, 0, 0, "hard", 0, "way/sub/theirs")));
         assert_true(is_refusal(make_kind(store, SKT_XFER_DIR, 0, 0, "way/d", 0, "")));
         assert_true(is_refusal(make_kind(store, SKT_XFER_DIR_AGAIN, 0, 0, "way", 0, "")));
         assert_int_equal(make_kind(store, SKT_XFER_DIR, 0, 0, "way", 0, ""), -EEXIST);
@@ -511,7 +513,8 @@ static void no_symbolic_link_is_followed(void **state)
         assert_int_equal(write_text(store, 2, 0, "x"), 0);
         assert_int_equal(finish(store, 2), 0);
         assert_false(chdir(".."));
-        assert_false(is_there("out/file") || is_there("out/part") || is_there("out/a") || is_there("out/d"));
+        assert_false(is_there("out/file") || is_there("out/part") || is_there("out/a") || is_there("out/d") ||
+                     is_there("out/sub/a.part-sockit"));
     }
 }
 
@@ -537,6 +540,36 @@ static void a_directory_that_becomes_a_link_meanwhile_is_not_followed(void **sta
     assert_true(is_refusal(finish(store, 2)));
     is_text("out/a.part-sockit", "theirs");
     assert_false(is_there("out/a") || is_there("out/b") || is_there("out/c.part-sockit"));
+}
+
+/* The same by chance, at any moment, also without openat2. */
+static void a_directory_that_becomes_a_link_at_any_moment_is_not_followed(void **state)
+{
+    enum { TURNS = 3000 };
+    int good = 0, bad = 0;
+    pid_t pid;
+
+    assert_false(mkdir("in", 0700) || mkdir("in/d", 0700) || mkdir("in/d/e", 0700) || mkdir("out", 0700) ||
+                 mkdir("out/e", 0700) || symlink("../out", "in/l"));
+    pid = exchange_forever("in/d", "in/l");
+    for (int walking = 0; walking < 2; walking++) {
+        skt_auto(skt_store) struct skt_store *store = store_at("in", over);
+        store->base.walk = walking;
+        for (int i = 0; i < TURNS; i++) {
+            int64_t r = make(store, 0, i % 2 ? "d/a" : "d/e/a", 1);
+            r = r < 0 ? r : write_text(store, 0, 0, "x");
+            r = r < 0 ? r : finish(store, 0);
+            (void)drop_file(store, 0);
+            (void)make_kind(store, SKT_XFER_DIR, 0, 1, "d/e/sub", 0, "");
+            (void)make_kind(store, SKT_XFER_SYMLINK, 0, 2, "d/sym", 0, "x");
+            *(r ? &bad : &good) += 1;
+            assert_true(!r || is_refusal(r) || r == -ENOENT || r == -EEXIST);
+        }
+    }
+    if (!end_exchange(pid))
+        skip();
+    assert_true(!rmdir("out/e") && !rmdir("out")); /* nothing came there */
+    print_message("%d stored, %d refused\n", good, bad);
 }
 
 static void a_part_that_somebody_exchanged_is_not_finished(void **state)
@@ -862,9 +895,9 @@ RUN(W(a_file_has_its_name_when_it_is_whole), W(an_empty_file_is_a_file), W(setui
     W(zeros_take_the_place_of_what_was_there), W(directories_can_be_written_until_they_come_again),
     W(a_directory_keeps_the_group_that_it_inherits), W(a_symbolic_link_is_its_text), W(a_hard_link_is_another_name),
     W(no_path_leads_out), W(no_symbolic_link_is_followed), W(a_directory_that_becomes_a_link_meanwhile_is_not_followed),
-    W(a_part_that_somebody_exchanged_is_not_finished), W(a_part_that_somebody_exchanged_is_not_written),
-    W(a_part_with_another_name_is_not_written), W(pipes_and_devices_are_not_opened),
-    W(two_at_one_path_are_one_too_many), W(what_is_begun_has_a_cap), W(a_full_disk_is_told_and_survived),
-    W(replacing_on_a_full_disk_keeps_the_old_one), W(a_limit_of_size_is_told_before_it_kills),
-    W(few_descriptors_are_enough), W(the_sandbox_of_a_receiver_is_large_enough),
-    W(a_directory_that_cannot_be_had_is_told))
+    W(a_directory_that_becomes_a_link_at_any_moment_is_not_followed), W(a_part_that_somebody_exchanged_is_not_finished),
+    W(a_part_that_somebody_exchanged_is_not_written), W(a_part_with_another_name_is_not_written),
+    W(pipes_and_devices_are_not_opened), W(two_at_one_path_are_one_too_many), W(what_is_begun_has_a_cap),
+    W(a_full_disk_is_told_and_survived), W(replacing_on_a_full_disk_keeps_the_old_one),
+    W(a_limit_of_size_is_told_before_it_kills), W(few_descriptors_are_enough),
+    W(the_sandbox_of_a_receiver_is_large_enough), W(a_directory_that_cannot_be_had_is_told))

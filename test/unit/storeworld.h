@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char world_dir[64];
@@ -79,6 +82,28 @@ static inline bool is_there(const char *path)
     struct stat st;
 
     return !lstat(path, &st);
+}
+
+/* Exchanges two names as fast as it can, until it is ended. */
+static inline pid_t exchange_forever(const char *a, const char *b)
+{
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (!pid)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when an assertion fails here */
+    while (!pid) {
+        if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE))
+            _exit(1); /* not on this file system */
+    }
+    return pid;
+}
+
+static inline bool end_exchange(pid_t pid)
+{
+    int status;
+
+    return !kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status);
 }
 
 /* ---- a receiver ---- */
