@@ -122,6 +122,8 @@ wait_gone() {
 spawn() {
     name=$1
     shift
+    : >"$name.err" # now, not when it runs: wait_for would read what one of the same name said before
+    [ -p "$name.out" ] || : >"$name.out"
     if [ -e "$name.in" ]; then
         "$@" <"$name.in" >"$name.out" 2>"$name.err" &
     else
