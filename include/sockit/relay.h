@@ -38,7 +38,9 @@ enum skt_relay_what {
 struct skt_relay_event {
     enum skt_relay_what what;
     skt_link link;
+    skt_link target; /* LEFT of who was led to one: its link; gone as the other is */
     struct skt_addr peer;
+    bool failed;           /* LEFT: for the reason that FAILED told */
     bool outward;          /* BYTES; LEFT: the error is of the target, or of the peer for local */
     struct skt_span bytes; /* valid until the next call on the relay or its driver */
     uint64_t in, out;      /* LEFT: bytes that came from the peer, and went to it */

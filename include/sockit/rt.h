@@ -86,5 +86,8 @@ const char *skt_rt_why(struct skt_rt *rt, skt_link link);
 /* Who was let go before an engine heard of him, since his TLS handshake failed, and why: the last one since this was asked
  * before. False: nobody. Valid as above. */
 bool skt_rt_unheard(struct skt_rt *rt, struct skt_addr *ret_peer, const char **ret_why);
+/* The next command (exec:) that has ended, and how, in the words of waitpid(2); the link is gone, or will be. False: none.
+ * At most 64 wait to be asked for; older ones are forgotten. */
+bool skt_rt_exited(struct skt_rt *rt, skt_link *ret_link, int *ret_status);
 void skt_rt_stats(const struct skt_rt *rt, struct skt_rt_stats *ret_stats);
 SKT_END

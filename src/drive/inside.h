@@ -24,13 +24,15 @@ enum {
     CIPHER_AHEAD = 64 * 1024, /* TLS: cipher text made before it is written */
     IOV_MAX_HERE = 64,
     BACKLOG = 4096,
+    EXITS_MAX = 64,
     LINKS_A_CHUNK = 256,
     LINGER_MAX = 1 << 20, /* bytes read and dropped after our close */
 };
 #define LINGER_TIME (2 * SKT_SEC)
 #define SHAKE_TIME  (5 * SKT_SEC)  /* for a PROXY header and a TLS handshake of who was accepted */
 #define REST_TIME   (100 * SKT_MS) /* of a listener that cannot accept for want of descriptors or memory */
-#define REAP_TIME   (100 * SKT_MS) /* commands that have not ended yet are not asked more often */
+#define REAP_TIME   (100 * SKT_MS) /* commands that have not ended yet are not asked more often, */
+#define REAP_SOON   (2 * SKT_MS)   /* but the first time: who closes its end is about to exit */
 
 enum what {
     FREE,
@@ -125,9 +127,17 @@ struct skt_rt {
     struct skt_rt_stats stats;
     int pipes[4][2]; /* spare pipes for splice */
     int n_pipes;
-    pid_t *children; /* processes to be reaped */
+    struct child {
+        pid_t pid;
+        skt_link link;
+    } * children; /* to be reaped */
     uint32_t n_children, children_room;
     skt_time reap_at;
+    struct {
+        skt_link link;
+        int status;
+    } exits[EXITS_MAX]; /* a ring: not asked for yet */
+    uint32_t first_exit, n_exits;
     bool again;                 /* do not sleep: something can go on at once */
     bool turns_done, stoppable; /* stoppable: stop_fd is a link's */
     struct epoll_event events[EVENTS_A_TURN];

@@ -422,30 +422,75 @@ void open_step(struct skt_rt *rt, struct link *l)
 
 /* --- children --- */
 
+static void exited(struct skt_rt *rt, skt_link link, int status)
+{
+    uint32_t i = (rt->first_exit + rt->n_exits) % EXITS_MAX;
+
+    rt->exits[i].link = link;
+    rt->exits[i].status = status;
+    if (rt->n_exits < EXITS_MAX)
+        rt->n_exits++;
+    else
+        rt->first_exit = (rt->first_exit + 1) % EXITS_MAX;
+}
+
+bool skt_rt_exited(struct skt_rt *rt, skt_link *ret_link, int *ret_status)
+{
+    if (!rt->n_exits)
+        return false;
+    *ret_link = rt->exits[rt->first_exit].link;
+    *ret_status = rt->exits[rt->first_exit].status;
+    rt->first_exit = (rt->first_exit + 1) % EXITS_MAX;
+    rt->n_exits--;
+    return true;
+}
+
+/* Nothing else wakes us when a command ends. */
+static void reap_in(struct skt_rt *rt, skt_time span)
+{
+    rt->reap_at = rt->now + span;
+    (void)skt_heap_push(&rt->timers, rt->reap_at, 0); /* of no link. No memory: any other turn will do */
+}
+
 /* A command whose conversation is over is asked to end, unless it ended the conversation itself. */
 void children_add(struct skt_rt *rt, const struct link *l)
 {
     pid_t pid = l->x->child;
+    int status;
 
-    if (!pid || waitpid(pid, NULL, WNOHANG) == pid)
+    if (!pid)
         return;
+    if (waitpid(pid, &status, WNOHANG) == pid) {
+        exited(rt, link_id(l), status);
+        return;
+    }
     if (!l->in_end)
         (void)kill(-pid, SIGTERM);
     if (rt->n_children == rt->children_room) {
         uint32_t room = rt->children_room ? 2 * rt->children_room : 16;
-        pid_t *more = realloc(rt->children, room * sizeof *more);
+        struct child *more = realloc(rt->children, room * sizeof *more);
         if (!more)
             return; /* it stays a zombie and goes with us */
         rt->children = more;
         rt->children_room = room;
     }
-    rt->children[rt->n_children++] = pid;
+    rt->children[rt->n_children++] = (struct child){ pid, link_id(l) };
+    reap_in(rt, REAP_SOON);
 }
 
 void children_reap(struct skt_rt *rt)
 {
-    for (uint32_t i = 0; i < rt->n_children; i++)
-        if (waitpid(rt->children[i], NULL, WNOHANG))
-            rt->children[i--] = rt->children[--rt->n_children];
-    rt->reap_at = rt->now + REAP_TIME;
+    for (uint32_t i = 0; i < rt->n_children; i++) {
+        struct child *c = &rt->children[i];
+        int status;
+        pid_t pid = waitpid(c->pid, &status, WNOHANG);
+
+        if (!pid)
+            continue;
+        if (pid > 0)
+            exited(rt, c->link, status);
+        rt->children[i--] = rt->children[--rt->n_children];
+    }
+    if (rt->n_children)
+        reap_in(rt, REAP_TIME);
 }

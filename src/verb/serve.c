@@ -6,14 +6,17 @@
 
 #include "base/acl.h"
 #include "base/text.h"
-#include "cli/json.h"
+#include "verb/exits.h"
 #include "verb/live.h"
+#include "verb/serve_json.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 
 enum { LISTENERS_MAX = 16, THREADS_MAX = 64, LINES_A_SECOND = 20 };
 
@@ -46,41 +49,12 @@ struct worker {
     struct skt_rt *rt;
     struct skt_serve *serve; /* or */
     struct skt_relay *relay;
+    struct exits *exits; /* of --exec */
     pthread_t thread;
     struct skt_rt_stats stats; /* as of its last turn: the runtime itself is its thread's alone */
 };
 
 /* --- what happened --- */
-
-static void json_line(struct server *s, const char *event, const struct skt_addr *peer, uint64_t in, uint64_t out,
-    skt_time stayed, int why)
-{
-    struct skt_json j;
-
-    skt_json_begin(&j, &s->cli->out);
-    skt_json_str(&j, "event", event);
-    skt_json_str(&j, "peer", live_addr(peer));
-    if (stayed >= 0) {
-        skt_json_u64(&j, "bytes_in", in);
-        skt_json_u64(&j, "bytes_out", out);
-        skt_json_double(&j, "duration", (double)stayed / SKT_SEC);
-        skt_json_str(&j, "error", why ? strerror(-why) : NULL);
-    }
-    skt_json_end(&j);
-}
-
-static void json_listening(struct server *s, const char *where)
-{
-    struct skt_json j;
-
-    if (!s->cli->json)
-        return;
-    skt_json_begin(&j, &s->cli->out);
-    skt_json_str(&j, "event", "listening");
-    skt_json_str(&j, "address", where);
-    skt_json_end(&j);
-    (void)skt_sink_flush(&s->cli->out);
-}
 
 /* People read some lines a second; what is above that is counted. */
 static bool may_warn(struct server *s)
@@ -105,33 +79,47 @@ static bool may_say(struct server *s) { return !s->cli->quiet && may_warn(s); }
 static void came(struct server *s, const struct skt_addr *peer)
 {
     if (s->cli->json)
-        json_line(s, "connected", peer, 0, 0, -1, 0);
+        serve_json_came(s->cli, peer);
     else if (may_say(s))
         skt_cli_say(s->cli, "%s connected", live_addr(peer));
 }
 
-static void left(
-    struct worker *w, skt_link link, const struct skt_addr *peer, uint64_t in, uint64_t out, skt_time stayed, int why)
+/* What is worth telling of a command's end. SIGTERM is ours: its peer went first. */
+static void put_exit(struct skt_room *out, int status)
+{
+    if (status == EXIT_UNKNOWN)
+        return;
+    if (WIFEXITED(status) && WEXITSTATUS(status))
+        skt_put_fmt(out, ": the command ended with %d", WEXITSTATUS(status));
+    else if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
+        skt_put_fmt(out, ": the command was killed by signal %d", WTERMSIG(status));
+}
+
+static void left(struct worker *w, const struct skt_relay_event *ev, int status)
 {
     struct server *s = w->server;
-    const char *sentence = why ? skt_rt_why(w->rt, link) : "";
-    char text[160];
+    const char *sentence = ev->why ? skt_rt_why(w->rt, ev->link) : "";
+    char text[200];
     struct skt_room room = skt_room_of(text, sizeof text - 1);
+    bool why = ev->why && !ev->failed; /* a target that failed has its line already */
 
     if (s->cli->json) {
-        json_line(s, "disconnected", peer, in, out, stayed, why);
+        serve_json_left(s->cli, ev, status);
         return;
     }
     if (!may_say(s))
         return;
-    skt_put_size(&room, in);
+    skt_put_size(&room, ev->in);
     skt_put_str(&room, " in, ");
-    skt_put_size(&room, out);
+    skt_put_size(&room, ev->out);
     skt_put_str(&room, " out, ");
-    skt_put_time(&room, stayed);
+    skt_put_time(&room, ev->stayed);
+    put_exit(&room, status);
     *room.p = 0;
-    skt_cli_say(s->cli, "%s left: %s%s%s", live_addr(peer), text, why ? ": " : "",
-        why && !*sentence ? strerror(-why) : sentence);
+    skt_cli_say(s->cli, "%s left: %s%s%s", live_addr(&ev->peer), text, why ? ": " : "",
+        !why         ? ""
+        : !*sentence ? strerror(-ev->why)
+                     : sentence);
 }
 
 static void serve_event(struct worker *w, const struct skt_serve_event *ev)
@@ -139,7 +127,14 @@ static void serve_event(struct worker *w, const struct skt_serve_event *ev)
     if (ev->what == SKT_SERVE_CAME)
         came(w->server, &ev->peer);
     else
-        left(w, ev->link, &ev->peer, ev->in, ev->out, ev->stayed, ev->why);
+        left(w,
+            &(struct skt_relay_event){ .link = ev->link,
+                .peer = ev->peer,
+                .in = ev->in,
+                .out = ev->out,
+                .stayed = ev->stayed,
+                .why = ev->why },
+            EXIT_UNKNOWN);
 }
 
 static void relay_event(struct worker *w, const struct skt_relay_event *ev)
@@ -148,7 +143,10 @@ static void relay_event(struct worker *w, const struct skt_relay_event *ev)
 
     switch (ev->what) {
     case SKT_RELAY_CAME: came(w->server, &ev->peer); break;
-    case SKT_RELAY_LEFT: left(w, ev->link, &ev->peer, ev->in, ev->out, ev->stayed, ev->why); break;
+    case SKT_RELAY_LEFT:
+        if (!w->exits || !exits_left(w->exits, ev, skt_rt_now(w->rt)))
+            left(w, ev, EXIT_UNKNOWN);
+        break;
     case SKT_RELAY_FAILED:
         why = skt_rt_why(w->rt, ev->link);
         if (may_warn(w->server))
@@ -161,45 +159,20 @@ static void relay_event(struct worker *w, const struct skt_relay_event *ev)
 /* A TLS handshake that failed: the engine has not heard of it. */
 static void unheard(struct server *s, const struct skt_addr *peer, const char *why)
 {
-    struct skt_json j;
-
-    if (!s->cli->json) {
-        if (may_say(s))
-            skt_cli_say(s->cli, "TLS with %s: %s", live_addr(peer), why);
-        return;
-    }
-    skt_json_begin(&j, &s->cli->out);
-    skt_json_str(&j, "event", "tls_failed");
-    skt_json_str(&j, "peer", live_addr(peer));
-    skt_json_str(&j, "error", why);
-    skt_json_end(&j);
+    if (s->cli->json)
+        serve_json_unheard(s->cli, peer, why);
+    else if (may_say(s))
+        skt_cli_say(s->cli, "TLS with %s: %s", live_addr(peer), why);
 }
 
 static void stats(struct server *s)
 {
     struct skt_rt_stats sum = { 0 };
-    struct skt_json j;
 
     for (uint32_t i = 0; i < s->threads; i++)
         for (size_t k = 0; k < sizeof sum / sizeof(uint64_t); k++) /* all numbers; the last word holds links */
             ((uint64_t *)&sum)[k] += ((const uint64_t *)&s->workers[i].stats)[k];
-    skt_json_begin(&j, &s->cli->out);
-    skt_json_str(&j, "event", "stats");
-    skt_json_u64(&j, "accepted", sum.accepted);
-    skt_json_u64(&j, "refused", sum.refused);
-    skt_json_u64(&j, "denied", sum.denied);
-    skt_json_u64(&j, "tls_failed", sum.tls_failed);
-    skt_json_u64(&j, "dropped_full", sum.dropped_full);
-    skt_json_u64(&j, "dropped_idle", sum.dropped_idle);
-    skt_json_u64(&j, "accept_errors", sum.accept_errors);
-    skt_json_u64(&j, "bytes_in", sum.bytes_in);
-    skt_json_u64(&j, "bytes_out", sum.bytes_out);
-    skt_json_u64(&j, "datagrams_in", sum.datagrams_in);
-    skt_json_u64(&j, "datagrams_out", sum.datagrams_out);
-    skt_json_u64(&j, "datagrams_lost", sum.datagrams_lost);
-    skt_json_u64(&j, "links", sum.links);
-    skt_json_end(&j);
-    (void)skt_sink_flush(&s->cli->out);
+    serve_json_stats(s->cli, &sum);
 }
 
 /* --- the threads: each a runtime and an engine of its own, sharing nothing but the port --- */
@@ -226,6 +199,7 @@ static struct skt_engine engine_of(struct worker *w)
         return w->serve ? skt_serve_engine(w->serve) : (struct skt_engine){ 0 };
     }
     (void)!getrandom(&relay.seed, sizeof relay.seed, 0);
+    w->exits = s->exec ? exits_new() : NULL; /* without memory nobody is told how commands end */
     w->relay = skt_relay_new(&relay);
     return w->relay ? skt_relay_engine(w->relay) : (struct skt_engine){ 0 };
 }
@@ -244,7 +218,8 @@ static int listen_all(struct worker *w, int engine)
             return skt_cli_fail_why(s->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(w->rt, 0));
         if (w != s->workers)
             continue;
-        json_listening(s, skt_rt_local(w->rt, link, &at) || at.family == SKT_LOCAL ? s->where.at[i] : live_addr(&at));
+        serve_json_listening(
+            s->cli, skt_rt_local(w->rt, link, &at) || at.family == SKT_LOCAL ? s->where.at[i] : live_addr(&at));
         if (!skt_rt_local(w->rt, link, &at) && at.family != SKT_LOCAL)
             skt_cli_say(s->cli, "listening on %s%s", live_addr(&at), s->udp ? " (UDP)" : s->tls.tls ? " (TLS)" : "");
         else
@@ -264,6 +239,24 @@ static int worker_open(struct worker *w)
     n = skt_rt_add(w->rt, e);
     skt_rt_open_defaults(w->rt, n, &open);
     return listen_all(w, n);
+}
+
+/* Who has left, and how his command ended. */
+static void commands_ended(struct worker *w, bool all)
+{
+    struct skt_relay_event ev;
+    skt_link target;
+    int status;
+
+    while (skt_rt_exited(w->rt, &target, &status))
+        exits_ended(w->exits, target, status);
+    while (exits_next(w->exits, skt_rt_now(w->rt), all, &ev, &status)) {
+        pthread_mutex_lock(&w->server->lock);
+        left(w, &ev, status);
+        if (w->server->cli->json)
+            (void)skt_sink_flush(&w->server->cli->out);
+        pthread_mutex_unlock(&w->server->lock);
+    }
 }
 
 /* Most turns have nothing to say: then nobody waits for anybody. */
@@ -292,11 +285,20 @@ static void turn_done(struct worker *w)
             (void)skt_sink_flush(&s->cli->out);
         pthread_mutex_unlock(&s->lock);
     }
+    if (w->exits)
+        commands_ended(w, false);
     if (!s->stats_every && !s->cli->verbose)
         return;
     pthread_mutex_lock(&s->lock);
     skt_rt_stats(w->rt, &w->stats);
     pthread_mutex_unlock(&s->lock);
+}
+
+static void last_turn_done(struct worker *w)
+{
+    turn_done(w);
+    if (w->exits)
+        commands_ended(w, true);
 }
 
 /* A runtime without links has lost its listeners. */
@@ -314,7 +316,7 @@ static void *worker_main(void *arg)
 
     while ((r = skt_rt_step(w->rt)) > 0)
         turn_done(w);
-    turn_done(w);
+    last_turn_done(w);
     if (r != -EINTR) {
         pthread_mutex_lock(&w->server->lock);
         (void)ended(w->server, r);
@@ -336,7 +338,7 @@ static int first_main(struct server *s)
         stats(s);
         pthread_mutex_unlock(&s->lock);
     }
-    turn_done(w);
+    last_turn_done(w);
     return r;
 }
 
@@ -405,6 +407,7 @@ static void close_workers(struct server *s)
             skt_rt_free(s->workers[i].rt);
         skt_serve_free(s->workers[i].serve);
         skt_relay_free(s->workers[i].relay);
+        exits_free(s->workers[i].exits);
     }
 }
 

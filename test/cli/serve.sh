@@ -73,6 +73,25 @@ serve exec --exec 'tr a-z A-Z; echo done'
 is 'SHOUT
 done' "$(ask "$port" 'shout\n')"
 
+
+# how the command ended is part of the last line about its peer, also when the peer goes later than the command
+serve ends --exec 'read code; exit $code' --json
+python3 -c '
+import socket, sys, time
+for code in b"0\n", b"7\n", b"250\n":
+    c = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+    c.sendall(code)
+    assert c.recv(1) == b""
+    if code == b"7\n": time.sleep(0.3)' "$port" || fail "serve --exec"
+for code in 0 7 250; do
+    wait_for "\"event\":\"disconnected\".*\"exit\":$code[,}]" ends.out
+done
+serve dies --exec 'read how; [ "$how" != kill ] || kill -9 $$; exit 5'
+ask "$port" 'kill\n' >/dev/null
+wait_for 'left: .*: the command was killed by signal 9$' dies.err
+ask "$port" 'no\n' >/dev/null
+wait_for 'left: .*: the command ended with 5$' dies.err
+
 free_port
 target=$port
 spawn target "$SOCKIT" serve --reply 'target: ' "$target"
@@ -84,6 +103,7 @@ nobody=$port
 serve lost --to "127.0.0.1:$nobody"
 is '' "$(ask "$port" 'x')"
 wait_for "target for 127.0.0.1:[0-9]+: connect 127.0.0.1:$nobody: Connection refused" lost.err
+wait_for '^127.0.0.1:[0-9]+ left: 0B in, 0B out, [0-9.]+[a-z]+$' lost.err # the reason is told once
 
 # ---- several listeners, kinds of sockets, threads ----
 free_port

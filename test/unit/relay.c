@@ -47,7 +47,7 @@ static void who_comes_is_led_to_the_target_and_both_are_moved(void **state)
     hear_kind(&d, A, SKT_CLOSE, 0);
     hear_kind(&d, B, SKT_CLOSE, 0);
     struct skt_relay_event ev = event(SKT_RELAY_LEFT);
-    assert_true(ev.in == 111 && ev.out == 5 && ev.why == 0);
+    assert_true(ev.in == 111 && ev.out == 5 && ev.why == 0 && !ev.failed && ev.target == B);
     skt_relay_free(relay);
 }
 
@@ -62,7 +62,8 @@ static void a_target_that_fails_is_told_and_closes_who_came(void **state)
     assert_int_equal(ev.why, -ECONNREFUSED);
     assert_int_equal(ev.link, B);
     hear_kind(&d, A, SKT_CLOSE, 0);
-    (void)event(SKT_RELAY_LEFT);
+    ev = event(SKT_RELAY_LEFT);
+    assert_true(ev.failed && ev.target == B && ev.why == -ECONNREFUSED);
     skt_relay_free(relay);
 }
 

@@ -1,6 +1,8 @@
 /* drive/open.c: from a text to a connection, or to a sentence that says why not. */
 #include "rtworld.h"
 
+#include <sys/wait.h>
+
 static int failed_with(skt_link link, const char *words)
 {
     UNTIL(told(h, link, SKT_CLOSE));
@@ -207,8 +209,35 @@ static void a_command_whose_link_is_closed_ends(void **state)
     end();
 }
 
+/* How it ended is told whether it ended by itself or by us, and although nothing else happens meanwhile. */
+static void how_a_command_ended_is_told(void **state)
+{
+    skt_link link[2], which;
+    int status, seen = 0;
+
+    begin(NULL);
+    link[0] = open_to("exec:exit 3", NULL);
+    link[1] = open_to("exec:exec sleep 100", NULL);
+    assert_false(skt_rt_exited(rt, &which, &status));
+    UNTIL(told(h, link[0], SKT_EOF) && told(h, link[1], SKT_OPEN));
+    say_close(h, link[0], 0);
+    say_close(h, link[1], -1);
+    while (seen < 2) {
+        while (skt_rt_exited(rt, &which, &status)) {
+            seen++;
+            assert_true(which == link[0] || which == link[1]);
+            if (which == link[0])
+                assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+            else
+                assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+        }
+        turn();
+    }
+    end();
+}
+
 RUN(T(a_connection_is_told_with_its_peer), T(an_engine_opens_too), T(a_refusal_names_stage_and_peer),
     T(a_name_is_resolved_and_one_that_is_not_is_told), T(who_does_not_answer_is_given_up_in_time),
     T(a_connection_to_itself_is_a_refusal), T(a_source_is_kept), T(a_link_may_be_closed_while_it_opens),
     T(unix_sockets_are_opened_by_path_and_by_name), T(a_command_is_a_peer_and_ends_as_one),
-    T(a_command_whose_link_is_closed_ends))
+    T(a_command_whose_link_is_closed_ends), T(how_a_command_ended_is_told))

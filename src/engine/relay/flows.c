@@ -55,10 +55,7 @@ static void flow_end(struct skt_relay *r, struct pair *p, skt_time now, int why)
     p->why = why;
     p->guilty = FAR;
     if (p->asked && !p->side[FAR].open)
-        relay_event(r,
-            &(struct skt_relay_event){
-                .what = SKT_RELAY_FAILED, .link = p->side[FAR].link, .peer = p->peer, .why = why },
-            NULL);
+        relay_failed(r, p, FAR, why);
     relay_left(r, p, now);
     (void)skt_names_del(&r->flows, key_of(&p->peer, &key));
     p->side[NEAR].link = 0;

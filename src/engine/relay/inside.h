@@ -31,6 +31,8 @@ struct pair {
     bool last_cr, end_waits; /* end_waits: NEAR is told local's end a little later */
     int why;
     uint8_t guilty;
+    bool failed;     /* that was told as such */
+    skt_link target; /* of FAR, also when it is gone */
     struct skt_addr peer;
     skt_time since, heard; /* heard: when local last gave a byte, or a datagram last came */
     uint32_t next_free;
@@ -78,6 +80,7 @@ void relay_ask(struct skt_relay *r, struct pair *p); /* open its target */
 void relay_event(struct skt_relay *r, const struct skt_relay_event *ev, struct skt_buf *buf /* NULL: none */);
 bool relay_events_full(const struct skt_relay *r);
 void relay_wake_at(struct skt_relay *r, skt_time at);
+void relay_failed(struct skt_relay *r, struct pair *p, bool side, int why); /* that side could not be opened */
 void relay_left(struct skt_relay *r, struct pair *p, skt_time now);
 size_t relay_allowed(struct skt_relay *r, struct side *s, skt_time now, size_t n);
 

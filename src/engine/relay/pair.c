@@ -239,13 +239,9 @@ static void on_close(struct skt_relay *r, struct pair *p, bool side, skt_time no
         p->guilty = (uint8_t)side;
     }
     if (side == FAR && p->asked && !p->side[FAR].open)
-        relay_event(r,
-            &(struct skt_relay_event){
-                .what = SKT_RELAY_FAILED, .link = p->side[FAR].link, .peer = p->peer, .why = why },
-            NULL);
+        relay_failed(r, p, FAR, why);
     if (side == NEAR && !p->side[NEAR].open && !p->asked) /* our own connect failed */
-        relay_event(
-            r, &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[NEAR].link, .why = why }, NULL);
+        relay_failed(r, p, NEAR, why);
     p->side[side].open = false;
     p->side[side].closing = true; /* it is gone: nothing goes there */
     if (is_local(r, p, side)) {

@@ -123,12 +123,22 @@ void relay_left(struct skt_relay *r, struct pair *p, skt_time now)
     relay_event(r,
         &(struct skt_relay_event){ .what = SKT_RELAY_LEFT,
             .link = p->side[NEAR].link,
+            .target = p->target,
             .peer = p->peer,
+            .failed = p->failed,
             .outward = p->guilty == FAR,
             .in = p->side[NEAR].got,
             .out = p->side[FAR].got,
             .stayed = now - p->since,
             .why = p->why },
+        NULL);
+}
+
+void relay_failed(struct skt_relay *r, struct pair *p, bool side, int why)
+{
+    p->failed = true;
+    relay_event(r,
+        &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[side].link, .peer = p->peer, .why = why },
         NULL);
 }
 
@@ -208,6 +218,7 @@ static bool send_ask(struct skt_relay *r, skt_time now, struct skt_out *out)
                 relay_close(r, p, NEAR, -ENFILE);
             continue;
         }
+        p->target = out->link;
         out->kind = SKT_OPEN;
         skt_put_str(&out->data, r->conf.to);
         return true;

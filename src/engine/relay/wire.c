@@ -96,8 +96,7 @@ static void over(struct skt_relay *r, struct pair *p, skt_time now, bool side, i
     p->why = why;
     p->guilty = (uint8_t)side;
     if (!p->side[NEAR].open && side == NEAR)
-        relay_event(
-            r, &(struct skt_relay_event){ .what = SKT_RELAY_FAILED, .link = p->side[NEAR].link, .why = why }, NULL);
+        relay_failed(r, p, NEAR, why);
     relay_left(r, p, now);
     r->local_gone |= side == FAR;
     relay_close(r, p, !side, 0);
