@@ -21,6 +21,7 @@ struct skt_xfer_conf {
     uint64_t max_bytes;            /* receiving: of one session; 0: no limit */
     uint32_t max_files;            /* receiving: of one session; 0: 1,000,000 */
     uint32_t max_packet;           /* bytes of a datagram at most; 0: 8972; 1200: no search for the path's */
+    bool plain;                    /* PLAIN is told of each packet, its text in clear: for a capture */
 };
 int skt_xfer_new(const struct skt_xfer_conf *conf, struct skt_xfer **ret_xfer); /* -ENOMEM, -EINVAL */
 void skt_xfer_free(struct skt_xfer *xfer);
@@ -47,7 +48,8 @@ enum skt_xfer_event_kind {
     SKT_XFER_CLOSED_SESSION, /* why 0: all is stored and verified; -errno and text (unescaped, from the peer or our own) */
     SKT_XFER_FILE_DONE,      /* file: whole, hash valid */
     SKT_XFER_FILE_FAILED,    /* why, text: skipped or refused */
-    SKT_XFER_READ, /* job: put bytes of file at offset into room; answer the number, SKT_XFER_ALL_ZEROS, or -errno */
+    SKT_XFER_READ,  /* job: put bytes of file at offset into room; answer the number, SKT_XFER_ALL_ZEROS, or -errno */
+    SKT_XFER_PLAIN, /* no job: data as doc/protocol/xfer.md has it for captures; why: 1 sent, 0 received; peer */
     /* sending */
     SKT_XFER_WALK, /* job: give entries by skt_xfer_offer, until it says -ENOSPC or there are none; answer 0: more exist; 1: that was all */
     SKT_XFER_FORGET, /* no job: the file is not needed any more: it may be closed */

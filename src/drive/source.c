@@ -309,6 +309,7 @@ int64_t skt_source_do(struct skt_source *source, const struct skt_xfer_event *ev
         if (is)
             file_forget(source, event->file, slot);
         return 0;
+    case SKT_XFER_PLAIN:
     case SKT_XFER_OPEN_SESSION:
     case SKT_XFER_CLOSED_SESSION:
     case SKT_XFER_FILE_DONE:

@@ -264,6 +264,7 @@ int64_t skt_store_do(struct skt_store *store, const struct skt_xfer_event *event
             drop(store, work);
         return 0;
     case SKT_XFER_CLOSED_SESSION: drop_session(store, event->session); return 0;
+    case SKT_XFER_PLAIN:
     case SKT_XFER_OPEN_SESSION:
     case SKT_XFER_FILE_DONE:
     case SKT_XFER_FILE_FAILED:

@@ -251,12 +251,10 @@ static int listen_at(struct receiver *v, int engine, skt_link *ret_link)
 
 static int start(struct receiver *v)
 {
-    struct skt_rt_conf rt = { 0 };
     struct live_need need = { .trees = { &v->dir, 1 }, .trees_written = true };
-    skt_link link;
     int r;
 
-    if ((r = live_open(&v->x.live, v->x.cli, &rt)))
+    if ((r = xfer_open(&v->x)))
         return r;
     if (v->x.key_file)
         r = xfer_key(&v->x);
@@ -264,10 +262,10 @@ static int start(struct receiver *v)
         v->x.conf.pair = true;
     if (r || (v->x.conf.pair && (r = xfer_code_new(&v->x, (char[XFER_CODE + 2]){ 0 }))))
         return r;
-    if ((r = xfer_new(&v->x)) || (r = listen_at(v, skt_rt_add(v->x.live.rt, skt_xfer_engine(v->x.xfer)), &link)))
+    if ((r = xfer_new(&v->x)) || (r = listen_at(v, skt_rt_add(v->x.live.rt, skt_xfer_engine(v->x.xfer)), &v->x.link)))
         return r;
-    skt_xfer_link(v->x.xfer, link, NULL);
-    (void)skt_rt_local(v->x.live.rt, link, &v->at);
+    skt_xfer_link(v->x.xfer, v->x.link, NULL);
+    (void)skt_rt_local(v->x.live.rt, v->x.link, &v->at);
     find_addresses(v);
     if (v->x.conf.pair)
         r = new_code(v);

@@ -157,13 +157,12 @@ static int secret(struct sender *s)
 static int start(struct sender *s, const char *peer)
 {
     const char *where = live_where(s->x.cli, "udp:", peer, NULL);
-    struct skt_rt_conf rt = { 0 };
     struct skt_open_conf open = { .pmtu = true };
     struct live_need need = { .peer = where, .trees = { s->args.at, s->args.n - 1 } };
     uint64_t files, bytes;
     int r, engine;
 
-    if ((r = live_open(&s->x.live, s->x.cli, &rt)) || (r = xfer_new(&s->x)))
+    if ((r = xfer_open(&s->x)) || (r = xfer_new(&s->x)))
         return r;
     s->x.peer = peer;
     skt_source_totals(s->source, &files, &bytes);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "cli/json.h"
 #include "drive/crypt.h"
+#include "drive/tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +69,25 @@ int xfer_code_new(struct xfer_both *x, char *ret_shown)
     x->secret_n = XFER_CODE;
     snprintf(ret_shown, XFER_CODE + 2, "%.4s-%.4s", (char *)x->secret, (char *)x->secret + 4);
     return 0;
+}
+
+int xfer_open(struct xfer_both *x)
+{
+    const char *path = x->cli->pcap;
+    struct skt_tap_conf tap = { .wall = skt_tap_wall() };
+    int r;
+
+    if (!x->plain)
+        return live_open(&x->live, x->cli, NULL);
+    if (!path)
+        return skt_cli_usage(x->cli, "--pcap-plain is about --pcap: add --pcap FILE");
+    if ((r = skt_tap_open(path, &tap, &x->tap)))
+        return skt_cli_fail(x->cli, SKT_PHASE_FILE, r, path);
+    x->conf.plain = true;
+    x->cli->pcap = NULL;
+    r = live_open(&x->live, x->cli, NULL);
+    x->cli->pcap = path;
+    return r;
 }
 
 int xfer_new(struct xfer_both *x)
@@ -194,8 +214,19 @@ static void opened(struct xfer_both *x, const struct skt_xfer_event *e)
     skt_json_end(&j);
 }
 
+static void capture(struct xfer_both *x, const struct skt_xfer_event *e)
+{
+    struct skt_addr local, peer = *e->peer;
+
+    if (skt_rt_local(x->live.rt, x->link, &local) || (!peer.family && skt_rt_peer(x->live.rt, x->link, &peer)))
+        return; /* the socket is gone: it was the last packet of all */
+    skt_tap_datagram(x->tap, skt_rt_now(x->live.rt), 0, e->why ? SKT_TAP_OUT : SKT_TAP_IN, &local, &peer, e->data, 0);
+}
+
 void xfer_say(struct xfer_both *x, const struct skt_xfer_event *e)
 {
+    if (e->kind == SKT_XFER_PLAIN)
+        capture(x, e);
     if (e->kind == SKT_XFER_OPEN_SESSION)
         opened(x, e);
     if (e->kind == SKT_XFER_FILE_FAILED)
@@ -415,9 +446,13 @@ void xfer_farewell(struct xfer_both *x)
 
 int xfer_close(struct xfer_both *x, int code)
 {
+    int r;
+
     if (x->progress.cli)
         skt_progress_done(&x->progress);
     skt_xfer_free(x->xfer);
     explicit_bzero(x->secret, sizeof x->secret);
-    return live_close(&x->live, code);
+    if ((r = skt_tap_close(x->tap)))
+        r = skt_cli_fail(x->cli, SKT_PHASE_FILE, r, x->cli->pcap);
+    return live_close(&x->live, code ? code : r);
 }

@@ -23,8 +23,10 @@ struct xfer_both {
     size_t secret_n;
     struct skt_xfer_conf conf;
     struct live live;
+    bool plain;
+    struct skt_tap *tap; /* of --pcap-plain */
     struct skt_xfer *xfer;
-    skt_link link;                               /* sending: the socket, whose peer is the session's */
+    skt_link link;                               /* the socket; sending: its peer is the session's */
     const char *peer;                            /* sending: as it was typed */
     struct xfer_session sessions[XFER_SESSIONS]; /* a sender has the first */
     uint32_t open;                               /* of them, now */
@@ -40,7 +42,8 @@ struct xfer_both {
         SKT_OPT_TIME(                                                                                                  \
             0, "timeout", &(x)->conf.silence, "TIME", "a peer silent for TIME is gone (30s)", .min = SKT_SEC),         \
         SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (8972)", .min = 1200,    \
-            .max = 65000)
+            .max = 65000),                                                                                             \
+        SKT_OPT_FLAG(0, "pcap-plain", &(x)->plain, "--pcap records packets with their text in clear")
 
 /* The content of --key-file. 0 or an exit code, said already; as in all. */
 int xfer_key(struct xfer_both *x);
@@ -48,6 +51,8 @@ int xfer_key(struct xfer_both *x);
 bool xfer_code(struct xfer_both *x, const char *typed);
 /* A new pair code, in x->secret; ret_shown with its dash, of XFER_CODE + 2 bytes. */
 int xfer_code_new(struct xfer_both *x, char *ret_shown);
+/* The runtime; with --pcap-plain the capture is ours, and the runtime has none. */
+int xfer_open(struct xfer_both *x);
 /* Cryptography and chance into conf; the engine. */
 int xfer_new(struct xfer_both *x);
 

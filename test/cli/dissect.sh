@@ -198,3 +198,37 @@ for side in send recv; do
         silent twice
     done
 done
+
+# ---- the same with its text in clear: what tshark reads out of it are the files ----
+free_port
+spawn plain "$SOCKIT" recv --key-file key --pcap recv.pcapng --pcap-plain --listen "127.0.0.1:$port" again
+wait_port "udp:$port"
+exits 0 timeout 50 "$SOCKIT" send --key-file key --pcap send.pcapng --pcap-plain tree "127.0.0.1:$port"
+wait_gone "$pid"
+is 0 "$status"
+for side in send recv; do
+    show $side.pcapng -T fields -e sockit_xfer.type -e sockit_xfer.bad >shown
+    is '01 02 03 04 46 ' "$(cut -c3-4 shown | awk '!seen[$1]++' | tr '\n' ' ')"
+    show $side.pcapng -T fields -E separator=, -e sockit_xfer.entry.path | tr ',' '\n' | grep . | sort -u >shown
+    printf 'tree\ntree/hi\ntree/numbers\n' >want
+    same want shown
+    show $side.pcapng -o sockit_xfer.port:"$port" -T pdml >all.xml
+    python3 - all.xml tree/hi tree/numbers <<'END' || fail "$side: the blocks are not the files"
+import sys, xml.etree.ElementTree as et
+got, now = {}, None
+for _, e in et.iterparse(sys.argv[1]):
+    if e.tag != 'field':
+        continue
+    name, show, value = e.get('name'), e.get('show'), e.get('value')
+    if name == 'sockit_xfer.block.file':
+        now = [int(show), 0]
+    elif name == 'sockit_xfer.block.offset' and now:
+        now[1] = int(show)
+    elif name == 'sockit_xfer.block.bytes' and now:
+        file, part = got.setdefault(now[0], bytearray()), bytes.fromhex(value)
+        file.extend(bytes(max(0, now[1] + len(part) - len(file)))) # blocks may come again, cut elsewhere
+        file[now[1]:now[1] + len(part)] = part
+files = {bytes(file) for file in got.values()}
+sys.exit(files != {open(p, 'rb').read() for p in sys.argv[2:]})
+END
+done

@@ -52,6 +52,7 @@ int skt_conn_new(const struct skt_conn_conf *conf, skt_time now, struct skt_conn
     if (!conn)
         return -ENOMEM;
     conn->crypt = conf->crypt;
+    conn->plain = conf->plain;
     conn->sender = conf->sender;
     conn->deadline = now + deadline;
     conn->silence = conf->silence ? conf->silence : SILENCE;
@@ -263,6 +264,7 @@ static void on_sealed(struct skt_conn *conn, skt_time now, struct skt_span datag
     conn->heard = now;
     on_address(conn, packet->number, skt_len(datagram), from);
     conn->text = skt_span_of(conn->scratch, len);
+    skt_plain_put(conn->plain, false, from, skt_span_of(datagram.p, SKT_XFER_HEAD), conn->text);
     conn->bytes = skt_len(datagram);
     conn->asks = false;
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/crypt.h"
+#include "engine/xfer/plain.h"
 #include "wire/xfer.h"
 
 /* conn: one conversation of doc/protocol/xfer.md, sections 2 to 4: handshake, sealed packets, acknowledgements, repair, pace,
@@ -23,6 +24,7 @@ struct skt_conn_conf {
     uint32_t conn;                      /* the number by which the peer is to name this conversation */
     struct skt_addr peer;               /* SKT_NOWHERE: the socket is connected */
     const struct skt_xfer_packet *init; /* receiver: the INIT that the gate let in */
+    struct skt_plain *plain;            /* where packets go in clear, for a capture; borrowed; NULL: nowhere */
 };
 int skt_conn_new(const struct skt_conn_conf *conf, skt_time now,
     struct skt_conn **ret_conn);           /* -ENOMEM, -EINVAL: its share is no point */

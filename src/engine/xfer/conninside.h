@@ -36,6 +36,7 @@ struct conn_train {
 
 struct skt_conn {
     const struct skt_crypt *crypt;
+    struct skt_plain *plain;
     bool sender, keyed;
     enum conn_state state;
     skt_time deadline, silence; /* a moment; a length */

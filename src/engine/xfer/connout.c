@@ -73,6 +73,8 @@ static void close_packet(struct skt_conn *conn, bool whole)
     if (whole)
         skt_xfer_put_pad(&t->body, skt_left(t->body));
     len = (size_t)(t->body.p - packet) + SKT_XFER_TAG;
+    skt_plain_put(conn->plain, true, &conn->peer, skt_span_of(packet, SKT_XFER_HEAD),
+        skt_span_of(packet + SKT_XFER_HEAD, len - SKT_XFER_HEAD - SKT_XFER_TAG));
     if (skt_seal_packet(&conn->seal, conn->sent.next, packet, len)) {
         conn_fail(conn, conn->now, SKT_XFER_NO_MEMORY, -ENOMEM, "no memory");
         return;

@@ -40,6 +40,8 @@ struct skt_xfer {
     bool poke;             /* something was answered or said since the last send */
     uint64_t drawn;        /* how often chance was drawn */
     uint64_t files, bytes; /* totals of the sender */
+    struct skt_plain plain;
+    struct skt_addr plain_peer; /* of the last PLAIN told */
     struct skt_gate gate;
     struct skt_jobs jobs;
     struct skt_pool pool;

@@ -202,7 +202,8 @@ static int conn_new(
         .rate_max = x->conf.rate,
         .packet_max = x->conf.max_packet,
         .peer = *peer,
-        .init = init };
+        .init = init,
+        .plain = &x->plain };
     uint8_t number[4];
     struct skt_span in = skt_span_of(number, sizeof number);
     int r;

@@ -25,6 +25,13 @@ static void on_gone(struct skt_xfer *x, int why)
     }
 }
 
+/* The handshake is in clear anyway; a conn gives what it seals and opens. */
+static void show_clear(struct skt_xfer *x, bool sent, const struct skt_addr *peer, struct skt_span datagram)
+{
+    if (skt_len(datagram) && *datagram.p != SKT_XFER_SEALED)
+        skt_plain_put(&x->plain, sent, peer, datagram, (struct skt_span){ 0 });
+}
+
 static void xfer_recv(void *self, skt_time now, struct skt_in *in)
 {
     struct skt_xfer *x = self;
@@ -38,7 +45,9 @@ static void xfer_recv(void *self, skt_time now, struct skt_in *in)
     case SKT_DATA:
         do {
             size_t n = in->seg && in->seg < skt_len(in->data) ? in->seg : skt_len(in->data);
-            xfer_packet(x, skt_get_span(&in->data, n), in->peer);
+            struct skt_span datagram = skt_get_span(&in->data, n);
+            show_clear(x, false, in->peer, datagram);
+            xfer_packet(x, datagram, in->peer);
         } while (skt_len(in->data));
         break;
     case SKT_FULL: x->full = true; break;
@@ -76,15 +85,8 @@ static void sweep(struct skt_xfer *x)
         }
 }
 
-static bool xfer_send(void *self, skt_time now, struct skt_out *out)
+static bool next_out(struct skt_xfer *x, struct skt_out *out)
 {
-    struct skt_xfer *x = self;
-
-    x->now = now;
-    if (!x->linked || x->full)
-        return false;
-    if (x->conf.send && !x->sessions[0]->conn && !x->sessions[0]->closed && xfer_begin(x))
-        return false;
     if (send_answer(x, out))
         return true;
     for (uint32_t i = 0; i < x->conf.sessions; i++) {
@@ -94,6 +96,23 @@ static bool xfer_send(void *self, skt_time now, struct skt_out *out)
             x->turn_out = (x->turn_out + i + 1) % x->conf.sessions;
             return true;
         }
+    }
+    return false;
+}
+
+static bool xfer_send(void *self, skt_time now, struct skt_out *out)
+{
+    struct skt_xfer *x = self;
+    const uint8_t *begin = out->data.p;
+
+    x->now = now;
+    if (!x->linked || x->full)
+        return false;
+    if (x->conf.send && !x->sessions[0]->conn && !x->sessions[0]->closed && xfer_begin(x))
+        return false;
+    if (next_out(x, out)) {
+        show_clear(x, true, &out->peer, (struct skt_span){ .p = begin, .end = out->data.p });
+        return true;
     }
     sweep(x);
     x->poke = false;
@@ -180,8 +199,24 @@ static bool next_of_session(struct skt_xfer *x, struct session *s, struct skt_xf
     return true;
 }
 
+/* A packet for who writes a capture. */
+static bool next_plain(struct skt_xfer *x, struct skt_xfer_event *ev)
+{
+    struct skt_plain_packet packet;
+
+    if (!skt_plain_next(&x->plain, &packet))
+        return false;
+    x->plain_peer = packet.peer.family ? packet.peer : x->to;
+    *ev = (struct skt_xfer_event){
+        .kind = SKT_XFER_PLAIN, .data = packet.bytes, .peer = &x->plain_peer, .why = packet.sent
+    };
+    return true;
+}
+
 bool skt_xfer_next(struct skt_xfer *x, struct skt_xfer_event *ev)
 {
+    if (next_plain(x, ev))
+        return true;
     if (x->wrong_told != x->wrong) {
         *ev = (struct skt_xfer_event){ .kind = SKT_XFER_SECRET_SPENT };
         (void)snprintf(ev->text, sizeof ev->text, "%u of %d guesses were wrong", ++x->wrong_told, GUESSES);
@@ -329,6 +364,7 @@ int skt_xfer_new(const struct skt_xfer_conf *conf, struct skt_xfer **ret_xfer)
         return -ENOMEM;
     x->conf = *conf;
     defaults(&x->conf);
+    x->plain.on = conf->plain;
     r = init(x);
     x->conf.secret = (struct skt_span){ 0 };
     if (r)
@@ -346,6 +382,7 @@ void skt_xfer_free(struct skt_xfer *x)
         xfer_session_free(x->sessions[i]);
     skt_jobs_done(&x->jobs, &x->pool);
     skt_pool_done(&x->pool);
+    skt_plain_done(&x->plain);
     wipe_secret(x);
     free(x->secret);
     free(x->sessions);
