@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { FIRST_SIZE = 64, ACKED_RANGES = 1024, CALM_ROUNDS = 16, IN_ORDER = 4 };
+enum { FIRST_SIZE = 64, ACKED_RANGES = 1024, CALM_ROUNDS = 6, IN_ORDER = 4 };
 #define GRANULARITY SKT_MS /* RFC 9002, 6.1.2 */
 #define RTT_UNKNOWN (333 * SKT_MS)
 #define LATE_MOST   SKT_SEC
