@@ -192,6 +192,30 @@ static void what_waited_for_room_enters_when_there_is_room(void **state)
     assert_string_equal(wanted, "6<behind it");
 }
 
+static void a_rate_is_kept_though_we_are_late(void **state)
+{
+    skt_auto(skt_impair) struct skt_impair *m =
+        begin((struct skt_impair_conf){ 0 }, "rate 8kbit limit 1000B"); /* 1000 B/s */
+    struct skt_impair_stats stats;
+    char text[1001];
+
+    memset(text, 'x', 1000);
+    text[1000] = 0;
+    assert_int_equal(said(m, 0, NEAR_LINK, text), 0);
+    assert_int_equal(said(m, 1, NEAR_LINK, text), 1000); /* held, and offered again half a second too late */
+    assert_int_equal(said(m, 1500 * SKT_MS, NEAR_LINK, text), 0);
+    came = 1200 * SKT_MS; /* came while it was full */
+    assert_int_equal(said(m, 2100 * SKT_MS, NEAR_LINK, text), 0);
+    came = 0;
+    skt_impair_stats(m, 2100 * SKT_MS, &stats);
+    assert_int_equal(stats.up.out, 2); /* at 1 s and at 2 s */
+    assert_int_equal(stats.up.lost + stats.up.dropped, 0);
+    pump(m, 3 * SKT_SEC - 1);
+    assert_string_equal(wanted, "");
+    pump(m, 3 * SKT_SEC);
+    assert_int_equal(strlen(wanted), 2 + 1000);
+}
+
 static void who_is_overtaken_by_jitter_is_not_overtaken_in_a_stream(void **state)
 {
     skt_auto(skt_impair) struct skt_impair *m = begin((struct skt_impair_conf){ 0 }, "delay 50ms 50ms\nseed 3");
@@ -410,10 +434,10 @@ static void a_bad_network_is_refused_and_the_old_one_stays(void **state)
 
 RUN(T(nothing_asked_for_is_moved), T(only_the_bad_direction_is_looked_at), T(what_may_change_is_never_moved),
     T(a_delay_is_met_to_the_nanosecond_and_the_end_comes_last), T(a_delay_begins_when_the_kernel_received_the_bytes),
-    T(what_waited_for_room_enters_when_there_is_room), T(who_is_overtaken_by_jitter_is_not_overtaken_in_a_stream),
-    T(a_lost_segment_stalls_for_an_rtt_or_an_rto), T(the_rto_doubles_while_all_is_lost),
-    T(a_rate_paces_segments_and_a_full_queue_holds_the_sender), T(a_full_link_gets_no_more_until_there_is_room),
-    T(the_line_of_a_connection_is_bounded), T(slices_leave_apart), T(a_reset_after_a_time_hits_both),
-    T(bytes_up_to_the_limit_pass_then_it_is_over), T(an_end_can_be_slow), T(a_reset_is_passed_on),
-    T(a_refused_target_is_told_and_resets), T(changes_and_counters_are_events),
+    T(what_waited_for_room_enters_when_there_is_room), T(a_rate_is_kept_though_we_are_late),
+    T(who_is_overtaken_by_jitter_is_not_overtaken_in_a_stream), T(a_lost_segment_stalls_for_an_rtt_or_an_rto),
+    T(the_rto_doubles_while_all_is_lost), T(a_rate_paces_segments_and_a_full_queue_holds_the_sender),
+    T(a_full_link_gets_no_more_until_there_is_room), T(the_line_of_a_connection_is_bounded), T(slices_leave_apart),
+    T(a_reset_after_a_time_hits_both), T(bytes_up_to_the_limit_pass_then_it_is_over), T(an_end_can_be_slow),
+    T(a_reset_is_passed_on), T(a_refused_target_is_told_and_resets), T(changes_and_counters_are_events),
     T(a_bad_network_is_refused_and_the_old_one_stays))

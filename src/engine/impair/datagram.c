@@ -214,7 +214,7 @@ static void on_data(struct skt_impair *m, struct pair *p, bool from, skt_time no
     } else if (through(m, p, from, in, grams)) {
         return;
     } else {
-        skt_time came = impair_entry(w, now, in, 0);
+        skt_time came = impair_entry(w, now, in->at ? in->at : now);
 
         for (struct skt_span left = in->data; grams; grams--) {
             size_t n = skt_len(left) < seg ? skt_len(left) : seg;

@@ -125,6 +125,8 @@ struct skt_path_fate skt_path_pass_ecn(struct skt_path *path, skt_time now, size
 
 /* How full the queue before the rate is, in bytes and packets. */
 void skt_path_occupancy(struct skt_path *path, skt_time now, uint64_t *ret_bytes, uint32_t *ret_packets);
+/* When it has room for a packet of that length, if none enters before; INT64_MIN: it had since it was asked last. */
+skt_time skt_path_room(const struct skt_path *path, size_t len);
 
 struct skt_path_event {
     uint32_t level; /* 0: empty; 1..4: up to a quarter, two, three, four of its limit */

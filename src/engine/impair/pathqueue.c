@@ -51,6 +51,25 @@ static uint64_t bytes_max(const struct skt_path_conf *c)
     return c->queue_bytes ? c->queue_bytes : c->queue_packets ? UINT64_MAX : QUEUE_BYTES;
 }
 
+static bool fits(const struct skt_path_conf *c, uint64_t bytes, uint32_t packets, size_t len)
+{
+    return len <= bytes_max(c) && bytes <= bytes_max(c) - len && (!c->queue_packets || packets < c->queue_packets);
+}
+
+skt_time skt_path_room(const struct skt_path *path, size_t len)
+{
+    const struct skt_path_queue *q = &path->queue;
+    uint64_t bytes = q->bytes;
+    skt_time at = INT64_MIN;
+
+    for (uint32_t i = 0; i < q->n && !fits(&path->conf, bytes, q->n - i, len); i++) {
+        const struct skt_path_wait *w = &q->ring[(q->first + i) & (q->size - 1)];
+        bytes -= w->len;
+        at = w->at;
+    }
+    return at;
+}
+
 /* A queue for which there is no memory is full. */
 static bool has_room(struct skt_path *path, skt_time now, size_t len)
 {
@@ -58,7 +77,7 @@ static bool has_room(struct skt_path *path, skt_time now, size_t len)
     struct skt_path_queue *q = &path->queue;
 
     leave(q, now);
-    if (len > bytes_max(c) || q->bytes > bytes_max(c) - len || (c->queue_packets && q->n >= c->queue_packets))
+    if (!fits(c, q->bytes, q->n, len))
         return false;
     return (path->free_at <= now || path->free_at - now <= queue_time_max) && (q->n < q->size || grow(q));
 }

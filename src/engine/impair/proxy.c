@@ -129,12 +129,10 @@ void impair_close(struct skt_impair *m, struct pair *p, bool side, int why)
     (void)skt_outbox_close(&m->box, p->side[side].link, why);
 }
 
-skt_time impair_entry(struct way *w, skt_time now, const struct skt_in *in, skt_time least)
+skt_time impair_entry(struct way *w, skt_time now, skt_time at)
 {
-    skt_time at = in->at && in->at < now ? in->at : now;
-
-    at = at < least ? least : at;
     at = at < w->last ? w->last : at;
+    at = at < now ? at : now;
     w->last = at;
     return at;
 }

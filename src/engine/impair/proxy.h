@@ -49,6 +49,7 @@ struct line {
     skt_time armed;  /* its earliest entry in skt_impair.due; SKT_NEVER: none */
     skt_time ready;  /* none leaves before: the one before it, a slice, a full link */
     skt_time held;   /* when it took no more, last: what came before enters later than it came */
+    bool waits;      /* it took no more because the queue was full, which says when it had room */
     bool shut;       /* nothing more enters */
 };
 
@@ -144,15 +145,16 @@ void impair_pair_free(struct skt_impair *m, struct pair *p);
 void impair_ask(struct skt_impair *m, struct pair *p); /* open its target */
 void impair_tell(struct skt_impair *m, const struct pair *p, enum skt_impair_what what, skt_time now, int why);
 void impair_close(struct skt_impair *m, struct pair *p, bool side, int why); /* once */
-/* When it enters the line: when the kernel received it, as far as that is known, and not before `least`. */
-skt_time impair_entry(struct way *w, skt_time now, const struct skt_in *in, skt_time least);
+/* When it enters the way: at a time up to now, and in order. */
+skt_time impair_entry(struct way *w, skt_time now, skt_time at);
 /* Becomes what the line does; owned from now on. For the verb, whose options are not text. */
 void impair_take(struct skt_impair *m, struct skt_profile *profile);
 
 /* streamline.c */
 void streamline_init(struct line *l);
 void streamline_clear(struct skt_impair *m, struct pair *p, bool from); /* drops all that is in it */
-/* Takes of bytes, which came then, as much as there is room for, or all. buf NULL: copied. -ENOMEM. */
+/* Takes of bytes, which came then, as much as there is room for, or all. What came while the queue was full enters when it
+ * had room, however late we are. buf NULL: copied. -ENOMEM. */
 int streamline_take(struct skt_impair *m, struct pair *p, bool from, skt_time came, skt_time now, struct skt_buf *buf,
     struct skt_span *bytes, bool all);
 int streamline_end(struct skt_impair *m, struct pair *p, bool from, skt_time now, enum piece_kind kind);

@@ -173,6 +173,14 @@ static void closed(struct skt_impair *m, struct pair *p, bool side, skt_time now
 
 /* --- bytes --- */
 
+/* When it came. What is not known came before it was held; who was held by others than the queue comes now. */
+static skt_time came_at(const struct line *l, skt_time now, const struct skt_in *in)
+{
+    if (l->waits)
+        return in->at ? in->at : l->held;
+    return !in->at ? now : in->at < l->held ? l->held : in->at;
+}
+
 static void on_data(struct skt_impair *m, struct pair *p, bool side, skt_time now, struct skt_in *in, bool all)
 {
     const struct side *s = &p->side[side], *o = &p->side[!side];
@@ -187,13 +195,11 @@ static void on_data(struct skt_impair *m, struct pair *p, bool side, skt_time no
     } else if (may_move(m, p, side) && !all) {
         in->hold = true; /* until the target is there: then they are moved */
     } else {
-        struct line *l = &p->line[side];
-        skt_time came = impair_entry(&m->way[side], now, in, l->held);
+        skt_time came = came_at(&p->line[side], now, in);
 
         if (streamline_take(m, p, side, came, now, in->buf, &in->data, all))
             broken(m, p, -ENOMEM);
         in->hold = skt_len(in->data) != 0;
-        l->held = in->hold ? now : l->held;
         arm(m, p, side);
     }
 }

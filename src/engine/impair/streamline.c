@@ -241,13 +241,20 @@ int streamline_take(struct skt_impair *m, struct pair *p, bool from, skt_time ca
     while (skt_len(*bytes) && !r && !l->shut) {
         bool bad = p->hit && !w->clean;
         size_t n = skt_len(*bytes);
+        skt_time room, at;
 
         n = allowed(m, p, from, bad && n > MSS ? MSS : n);
-        if (!all && (full(m, l) || (bad && !queue_takes(m, w, now, n))))
+        room = bad ? skt_path_room(&w->path, n) : came;
+        if (!all && (full(m, l) || (bad && !queue_takes(m, w, now, n)))) {
+            l->waits = !full(m, l);
+            l->held = now;
             return 0;
-        r = take_one(m, p, from, came, buf, skt_span_of(bytes->p, n));
+        }
+        at = impair_entry(w, now, came < room ? room : came);
+        r = take_one(m, p, from, at, buf, skt_span_of(bytes->p, n));
         bytes->p += n;
     }
+    l->waits = false;
     if (l->shut) /* beyond its limit, or after its end */
         bytes->p = bytes->end;
     return r;
