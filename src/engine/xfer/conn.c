@@ -155,6 +155,16 @@ void skt_conn_close(struct skt_conn *conn, skt_time now, uint16_t code, const ch
     conn_fail(conn, now, code, 0, text ? text : "");
 }
 
+void skt_conn_prove(struct skt_conn *conn, skt_time now)
+{
+    skt_time wait = conn_keep(conn) > SKT_SEC ? conn_keep(conn) : SKT_SEC;
+
+    if (conn->state != CONN_OPEN || conn->prove_until)
+        return;
+    conn->ping = true;
+    conn->prove_until = now + wait;
+}
+
 static void on_close(struct skt_conn *conn, skt_time now, const struct skt_xfer_frame *frame)
 {
     if (conn->state == CONN_CLOSES) { /* both have said it */
@@ -262,6 +272,7 @@ static void on_sealed(struct skt_conn *conn, skt_time now, struct skt_span datag
         return;
     }
     conn->heard = now;
+    conn->prove_until = 0;
     on_address(conn, packet->number, skt_len(datagram), from);
     conn->text = skt_span_of(conn->scratch, len);
     skt_plain_put(conn->plain, false, from, skt_span_of(datagram.p, SKT_XFER_HEAD), conn->text);

@@ -77,6 +77,7 @@ struct skt_conn {
     skt_time close_until; /* over by then */
     uint32_t closes;
     skt_time heard, pinged;
+    skt_time prove_until; /* something must have come by then; 0: as silence says */
 
     /* a new address of the other end is not believed until it has acknowledged something */
     bool unproven;

@@ -291,7 +291,8 @@ void conn_clock(struct skt_conn *conn, skt_time now)
     }
     if (conn->state == CONN_SHAKES && now >= conn->deadline)
         conn_fail(conn, now, SKT_XFER_SILENT, -ETIMEDOUT, "");
-    if (conn->state == CONN_OPEN && now - conn->heard >= conn->silence)
+    if (conn->state == CONN_OPEN &&
+        (now - conn->heard >= conn->silence || (conn->prove_until && now >= conn->prove_until)))
         conn_fail(conn, now, SKT_XFER_SILENT, -ETIMEDOUT, "");
     if (conn->state > CONN_OPEN)
         return;
@@ -437,6 +438,8 @@ skt_time skt_conn_wake(const struct skt_conn *conn)
 
         sooner(conn, &at, skt_mtu_wake(&conn->mtu));
         sooner(conn, &at, conn->heard + conn->silence);
+        if (conn->prove_until)
+            sooner(conn, &at, conn->prove_until);
         sooner(conn, &at, since + conn->silence / 3);
     }
     if ((conn->blocks || skt_stream_waits(&conn->out)) && window_allows(conn, conn->mtu.now))

@@ -71,6 +71,7 @@ struct skt_desk {
     struct skt_pool *pool;
     uint32_t session;
     skt_time now; /* of the last call that had a time */
+    bool busy;    /* another session is at a file of this one */
     bool closing; /* the session is to be closed with code and text */
     uint16_t code;
     char text[128];

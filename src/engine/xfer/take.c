@@ -349,6 +349,7 @@ static bool is_busy(struct skt_take *t, struct take_file *f, int64_t result)
         return false;
     if (!f->busy_until)
         f->busy_until = t->desk->now + TAKE_BUSY;
+    t->desk->busy = true;
     f->again_at = t->desk->now + TAKE_AGAIN;
     f->state = TAKE_NEW;
     skt_list_put(&t->busy, &f->todo);

@@ -233,6 +233,15 @@ bool skt_xfer_next(struct skt_xfer *x, struct skt_xfer_event *ev)
     return false;
 }
 
+/* Another session holds a file that this one brings: who was killed and began again should not wait for his own ghost. */
+static void prove_others(struct skt_xfer *x, struct session *s)
+{
+    s->desk.busy = false;
+    for (uint32_t i = 0; i < x->conf.sessions; i++)
+        if (x->sessions[i] && x->sessions[i] != s && x->sessions[i]->conn)
+            skt_conn_prove(x->sessions[i]->conn, x->now);
+}
+
 void skt_xfer_answer(struct skt_xfer *x, uint32_t job, int64_t result)
 {
     struct skt_job what;
@@ -245,6 +254,8 @@ void skt_xfer_answer(struct skt_xfer *x, uint32_t job, int64_t result)
         skt_take_answer(s->take, &what, result);
     else
         skt_offer_answer(s->offer, &what, result);
+    if (s->desk.busy)
+        prove_others(x, s);
     xfer_settle(x, s);
     x->poke = true;
 }
