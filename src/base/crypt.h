@@ -36,6 +36,7 @@ struct skt_crypt {
     /* CPACE-RISTR255-SHA512, draft-irtf-cfrg-cpace-21: a share of its own for the password prs, the channel ci and the
      * session sid; and the key of both shares with what each party said besides (ad). Initiator-responder order: a began.
      * chance: SKT_CHANCE bytes. -EINVAL: their share is no point, or the neutral one. The caller wipes the scalar. */
+    bool (*is_point)(const uint8_t *theirs); /* what isk takes; far cheaper than a share */
     void (*share)(struct skt_span prs, struct skt_span ci, struct skt_span sid, const uint8_t *chance,
         uint8_t *ret_scalar, uint8_t *ret_share);
     int (*isk)(const uint8_t *scalar, const uint8_t *theirs, struct skt_span sid, const uint8_t *ya,

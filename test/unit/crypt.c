@@ -423,11 +423,13 @@ static void what_is_no_share_is_refused(void **state)
                              (struct skt_span){ 0 }, isk),
             -EINVAL);
         assert_memory_equal(isk, untouched, sizeof isk);
+        assert_false(skt_crypt()->is_point(bytes));
         refused++;
     }
     fclose(f);
     assert_int_equal(refused, 30);
     (void)row("good", bytes);
+    assert_true(skt_crypt()->is_point(bytes));
     assert_int_equal(skt_crypt()->isk(s, bytes, (struct skt_span){ 0 }, bytes, (struct skt_span){ 0 }, bytes,
                          (struct skt_span){ 0 }, isk),
         0);

@@ -116,12 +116,14 @@ static inline void toy_share(struct skt_span prs, struct skt_span ci, struct skt
     toy_put_point(toy_power(g, toy_u64(chance)), ret_share);
 }
 
+static inline bool toy_is_point(const uint8_t *theirs) { return toy_u64(theirs) >= 2 && toy_u64(theirs) < TOY_PRIME; }
+
 static inline int toy_isk(const uint8_t *scalar, const uint8_t *theirs, struct skt_span sid, const uint8_t *ya,
     struct skt_span ada, const uint8_t *yb, struct skt_span adb, uint8_t *ret_isk)
 {
-    uint64_t point = toy_u64(theirs), k = toy_power(point, toy_u64(scalar));
+    uint64_t k = toy_power(toy_u64(theirs), toy_u64(scalar));
 
-    if (point < 2 || point >= TOY_PRIME)
+    if (!toy_is_point(theirs))
         return -EINVAL;
     k = skt_siphash(k, skt_siphash(8, 0, sid), ada) ^ skt_siphash(k, 9, adb);
     toy_mix(k, skt_span_of(ya, SKT_POINT), skt_span_of(yb, SKT_POINT), ret_isk, SKT_ISK);
@@ -136,5 +138,6 @@ static const struct skt_crypt toycrypt = { .name = "toy",
     .hmac = toy_hmac,
     .extract = toy_extract,
     .expand = toy_expand,
+    .is_point = toy_is_point,
     .share = toy_share,
     .isk = toy_isk };

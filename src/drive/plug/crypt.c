@@ -6,9 +6,12 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool ready;
-static struct skt_crypt plain = {
-    .hmac = crypt_hmac, .extract = crypt_extract, .expand = crypt_expand, .share = crypt_share, .isk = crypt_isk
-};
+static struct skt_crypt plain = { .hmac = crypt_hmac,
+    .extract = crypt_extract,
+    .expand = crypt_expand,
+    .is_point = crypt_is_point,
+    .share = crypt_share,
+    .isk = crypt_isk };
 static struct skt_crypt best;
 
 static void choose(void)

@@ -17,6 +17,7 @@ void crypt_expand(const uint8_t *prk, const char *label, struct skt_span context
 
 void crypt_share(struct skt_span prs, struct skt_span ci, struct skt_span sid, const uint8_t *chance,
     uint8_t *ret_scalar, uint8_t *ret_share);
+bool crypt_is_point(const uint8_t *theirs);
 int crypt_isk(const uint8_t *scalar, const uint8_t *theirs, struct skt_span sid, const uint8_t *ya, struct skt_span ada,
     const uint8_t *yb, struct skt_span adb, uint8_t *ret_isk);
 

@@ -75,6 +75,14 @@ void crypt_share(struct skt_span prs, struct skt_span ci, struct skt_span sid, c
 /* RFC 9496 4.3.1: an encoding of 2^255 and above is none; libsodium 1.0.18 passes over that bit. */
 static bool is_canonical(const uint8_t *point) { return !(point[SKT_POINT - 1] & 0x80); }
 
+bool crypt_is_point(const uint8_t *theirs)
+{
+    static const uint8_t neutral[SKT_POINT];
+
+    return is_canonical(theirs) && memcmp(theirs, neutral, SKT_POINT) != 0 &&
+           crypto_core_ristretto255_is_valid_point(theirs);
+}
+
 int crypt_isk(const uint8_t *scalar, const uint8_t *theirs, struct skt_span sid, const uint8_t *ya, struct skt_span ada,
     const uint8_t *yb, struct skt_span adb, uint8_t *ret_isk)
 {

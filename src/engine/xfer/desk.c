@@ -125,6 +125,8 @@ struct skt_cell *skt_cell(const struct skt_cells *cells, uint64_t group)
 {
     uint64_t chunk = group / SKT_CELLS;
 
+    if (group >= cells->n) /* a peer's word; the last chunk is as short as the file */
+        return NULL;
     return chunk < cells->n_chunks && cells->chunks[chunk] ? &cells->chunks[chunk][group % SKT_CELLS] : NULL;
 }
 

@@ -9,6 +9,7 @@ enum {
     SESSIONS = 64, /* at once, unless the conf says otherwise; at most 1024 */
     SESSIONS_MAX = 1024,
     SHAKING_MAX = 16, /* of them, whose sender has not proven the key yet. With a pair code: one */
+    SHAKING_EACH = 8, /* of them from one address; above SHAKING_MAX who has most makes room */
     GUESSES = 3,      /* wrong ones, and no code is taken any more */
     ANSWERS = 32,     /* of the gate, that wait to be sent; more are forgotten */
     ANSWER = 128,

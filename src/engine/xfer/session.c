@@ -228,22 +228,76 @@ int xfer_begin(struct skt_xfer *x)
     return r;
 }
 
-/* Why a new conversation is not let in; 0: it is. A pair code is good for one guess, so one of them at a time. */
-static enum skt_xfer_reject refuses(const struct skt_xfer *x, uint32_t *ret_slot)
+/* What one person may have all to himself: an address of IPv4; of IPv6 the first 48 bits, which is what a site gets. */
+static bool same_net(const struct skt_addr *a, const struct skt_addr *b)
 {
-    uint32_t shaking = 0, slot = x->conf.sessions;
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    size_t n = a->family != SKT_IP6 ? 4 : memcmp(a->ip, mapped, sizeof mapped) != 0 ? 6 : 16;
+
+    return a->family == b->family && !memcmp(a->ip, b->ip, n);
+}
+
+/* It takes a place and its sender has not proven the key, or has proven that he does not know it. */
+static bool is_stranger(const struct session *s) { return s && s->conn && !s->opened; }
+
+static uint32_t strangers_of(const struct skt_xfer *x, const struct skt_addr *net)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < x->conf.sessions; i++)
+        n += is_stranger(x->sessions[i]) && same_net(skt_conn_peer(x->sessions[i]->conn), net);
+    return n;
+}
+
+/* Who has begun more often than the one who is new, and proven nothing, makes room for him: so one address cannot keep
+ * others out, and none gains by being driven out and coming back. */
+static bool make_room(struct skt_xfer *x, uint32_t own, uint32_t *ret_slot)
+{
+    uint32_t most = own + 1, slot = x->conf.sessions;
+
+    for (uint32_t i = 0; i < x->conf.sessions; i++) {
+        uint32_t n = is_stranger(x->sessions[i]) ? strangers_of(x, skt_conn_peer(x->sessions[i]->conn)) : 0;
+
+        if (n > most) {
+            most = n;
+            slot = i;
+        }
+    }
+    if (slot == x->conf.sessions)
+        return false;
+    xfer_session_free(x->sessions[slot]);
+    x->sessions[slot] = NULL;
+    *ret_slot = slot;
+    return true;
+}
+
+/* With a key file: is there room for one more stranger, from there? */
+static bool finds_room(struct skt_xfer *x, const struct skt_addr *from, uint32_t strangers, uint32_t *slot)
+{
+    uint32_t own = strangers_of(x, from);
+
+    if (own >= SHAKING_EACH)
+        return false;
+    return (strangers < SHAKING_MAX && *slot < x->conf.sessions) || make_room(x, own, slot);
+}
+
+/* Why a new conversation is not let in; 0: it is. A pair code is good for one guess, so one of them at a time. */
+static enum skt_xfer_reject refuses(struct skt_xfer *x, const struct skt_addr *from, uint32_t *ret_slot)
+{
+    uint32_t strangers = 0, shaking = 0, slot = x->conf.sessions;
 
     for (uint32_t i = x->conf.sessions; i-- > 0;) {
         const struct session *s = x->sessions[i];
 
-        if (!s)
-            slot = i;
-        else
-            shaking += !s->opened && !s->closed;
+        slot = s ? slot : i;
+        strangers += is_stranger(s);
+        shaking += is_stranger(s) && !s->closed;
     }
     if (x->locked)
         return SKT_XFER_LOCKED;
-    if (slot == x->conf.sessions || !x->secret_len || x->stopped || shaking >= (x->conf.pair ? 1 : SHAKING_MAX))
+    if (!x->secret_len || x->stopped)
+        return SKT_XFER_BUSY;
+    if (x->conf.pair ? shaking || slot == x->conf.sessions : !finds_room(x, from, strangers, &slot))
         return SKT_XFER_BUSY;
     *ret_slot = slot;
     return 0;
@@ -276,7 +330,9 @@ static void let_in(struct skt_xfer *x, struct skt_span datagram, const struct sk
             return;
         }
     }
-    code = refuses(x, &slot);
+    if (!x->conf.crypt->is_point(init->share))
+        return; /* before anything is computed or anybody makes room for it */
+    code = refuses(x, from, &slot);
     s = code ? NULL : session_new(x, slot);
     if (s && !conn_new(x, s, init, from)) {
         x->sessions[slot] = s;
