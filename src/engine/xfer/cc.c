@@ -14,20 +14,20 @@
 #include "base/banned.h"
 
 enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
-enum { DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2, OVERFLOW = 64, FUTILE = 3, SHARES = 16 };
+enum { DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2, OVERFLOW = 64, FUTILE = 3, SHARES = 16, LOT = 256 };
 static const uint32_t cruise_rounds[] = { 2, 6, 14 }; /* after so many probes in vain */
 static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */
 static const double startup_pace = 4, beside_pace = 1.25; /* so much faster than the window allows: it decides */
 static const double up_gain = 1.25, down_gain = .9, cruise_room = 1.5, up_room = 2;
 static const skt_time clock_slack = 2 * SKT_MS; /* a pacer's tick and that of an acknowledgement */
-static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, near = SKT_MS;
+static const skt_time queue_least = 2 * SKT_MS, beside_least = 2 * SKT_SEC, deep_every = 5 * SKT_SEC, near = SKT_MS;
 static const double window_most = 1 << 30; /* 10 Gbit/s over 0.8 s */
 static const uint64_t near_window = 8 << 20, near_first = 256 << 10, near_least = 64 << 10;
-static const skt_time deep_every = 5 * SKT_SEC;
-static const double left_least = .25, cut_left = .3,
-                    share_least = .05; /* of our bytes left; of the queue that is ours */
-static const double near_lost = .02;
-static const double noise_most = .3; /* of a round's packets lost: no path is so noisy */
+/* Shares. Of our bytes that we left, or cut; of the queue that is ours, at least, for that to be seen. */
+static const double left_least = .25, cut_left = .3, share_least = .05;
+/* Of packets lost: near; more than noise; noise at most; of it sent besides at most, for if it is a short queue that overflows
+ * after all, each flow would add to it. */
+static const double near_lost = .02, more_lost = .07, noise_most = .3, noise_added = .06;
 
 enum state { STARTUP, DOWN, CRUISE, UP, BESIDE };
 
@@ -54,10 +54,12 @@ struct skt_cc {
     skt_time before_rtt; /* DOWN: and the round trip, a mean */
     skt_time down_rtt;   /* DOWN: lowest mean */
     uint32_t down_means;
-    skt_time deep_at;      /* from then on DOWN is to be seen to its end */
-    double shares[SHARES]; /* of packets that were lost in the last rounds */
-    double noise;          /* share of packets that are lost while no queue stands */
-    uint32_t crowded;      /* times in a row that the queue did not drain */
+    skt_time deep_at;             /* from then on DOWN is to be seen to its end */
+    uint64_t lot_acked, lot_lost; /* bytes, in this lot of packets */
+    double shares[SHARES];        /* that were lost of the last lots; a ring */
+    uint32_t shares_n;            /* ever */
+    double noise;                 /* the lowest of them */
+    uint32_t crowded;             /* times in a row that the queue did not drain */
     struct cc_cubic cubic;
     skt_time beside_at;      /* when BESIDE began */
     skt_time peak, peak_now; /* BESIDE: the longest queue in the last round, in this one */
@@ -139,14 +141,14 @@ static bool is_near(const struct skt_cc *cc) { return 0 < cc->model.rtt_min && c
 
 /* ---- what may be in flight ---- */
 
-static double more(double a, double b) { return a > b ? a : b; }
+static double larger(double a, double b) { return a > b ? a : b; }
 
 /* What the clocks of both ends and acknowledgements that come in bunches keep from being seen. */
 static double slack(const struct skt_cc *cc)
 {
     double ticks = (double)cc_model_rate(&cc->model, CC_RATES) * (double)clock_slack / (double)SKT_SEC;
 
-    return more((double)cc_model_extra(&cc->model), ticks);
+    return larger((double)cc_model_extra(&cc->model), ticks);
 }
 
 /* A little less than fills the path. Half of what was, when we know so little of the path that this would be even less, and
@@ -349,8 +351,8 @@ static void congestion(struct skt_cc *cc, const struct skt_cc_sample *s)
 
     cc->cut_at = s->delivered;
     if (cc->state == BESIDE || (cc->state == DOWN && cc->was_beside)) {
-        see_cuts(cc, s);
         double least = (double)cc_model_rate(m, 2) * (double)m->rtt_min / (double)SKT_SEC;
+        see_cuts(cc, s);
         cc_cubic_cut(&cc->cubic, s->now, least / cc->conf.packet);
         return;
     }
@@ -374,28 +376,45 @@ static void near_round(struct skt_cc *cc)
     cc->near = cc->near < near_least ? near_least : cc->near > near_window ? near_window : cc->near;
 }
 
-/* The lowest of the last rounds: what a probe of ours made overflow is not noise. */
-static void noise_round(struct skt_cc *cc)
+/* Noise is the lowest share of the last lots of so many packets: what a probe of ours made overflow is none. True: this lot
+ * lost more, by more than chance would (1 / sqrt(packets)). A queue may be too short to be seen. */
+static bool count_losses(struct skt_cc *cc)
 {
-    double least = lost_share(cc);
+    double all, share, over;
 
-    memmove(cc->shares + 1, cc->shares, sizeof cc->shares - sizeof *cc->shares);
-    cc->shares[0] = least;
-    for (uint32_t i = 1; i < SHARES; i++)
-        least = cc->shares[i] < least ? cc->shares[i] : least;
-    cc->noise = least < noise_most ? least : noise_most;
+    if (cc->state == STARTUP || cc->measure) { /* what is lost now is a share of the less that was sent before */
+        cc->lot_acked = cc->lot_lost = 0;
+        return false;
+    }
+    cc->lot_acked += cc->model.past_acked;
+    cc->lot_lost += cc->model.past_lost;
+    all = (double)(cc->lot_acked + cc->lot_lost) / cc->conf.packet;
+    if (all < LOT)
+        return false;
+    share = (double)cc->lot_lost / cc->conf.packet / all;
+    over = share - 2 * cc->noise - more_lost;
+    over = cc->shares_n ? over : 0;
+    cc->lot_acked = cc->lot_lost = 0;
+    cc->shares[cc->shares_n++ % SHARES] = share;
+    cc->noise = noise_most;
+    for (uint32_t i = 0; i < SHARES && i < cc->shares_n; i++)
+        cc->noise = cc->shares[i] < cc->noise ? cc->shares[i] : cc->noise;
+    return over > 0 && 4 * over * over * all > 1;
 }
 
 void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
 {
-    bool round = cc_model_take(&cc->model, s, cc->state == BESIDE || cc->was_beside);
+    bool round = cc_model_take(&cc->model, s, cc->state == BESIDE || (cc->state == DOWN && cc->was_beside));
+    bool more = false;
 
     if (round) {
         near_round(cc);
-        noise_round(cc);
+        more = count_losses(cc);
     }
     cc->queued |= cc_model_late(&cc->model) > margin(cc) / 2;
     if (s->lost && cc->model.prior >= cc->cut_at && queue_stands(cc))
+        congestion(cc, s);
+    else if (more && cc->state == CRUISE && cc->model.prior >= cc->cut_at)
         congestion(cc, s);
     switch (cc->state) {
     case STARTUP: startup(cc, s, round); break;
@@ -469,7 +488,7 @@ static double pace(const struct skt_cc *cc)
     case STARTUP: return startup_pace * window_pace(cc);
     case BESIDE: return beside_pace * window_pace(cc);
     case DOWN: return down_gain * rate;
-    case CRUISE: return rate / (1 - cc->noise);
+    case CRUISE: return rate / (1 - (cc->noise < noise_added ? cc->noise : noise_added));
     case UP: break;
     }
     return up_gain * rate / (1 - cc->noise);
