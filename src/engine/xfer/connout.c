@@ -314,7 +314,7 @@ static void note_limited(struct skt_conn *conn)
     struct skt_sent *sent = &conn->sent;
 
     if (sent->inflight + conn->train.size + conn->overhead <= skt_cc_window(conn->cc))
-        sent->limited = sent->delivered + sent->inflight ? sent->delivered + sent->inflight : 1;
+        sent->limited = sent->delivered + sent->inflight + 1;
 }
 
 /* To an unproven address goes what may go, and be it little: a peer that says little must be able to prove it. */

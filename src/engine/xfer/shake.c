@@ -6,6 +6,7 @@
 enum { AD = 7 };
 enum { RETRY_NONE, RETRY_ANSWER, RETRY_ANSWERED };
 #define GAP_FIRST (SKT_SEC / 2)
+#define GAP_LEAST (50 * SKT_MS)
 #define GAP_MOST  (2 * SKT_SEC)
 static const char name[] = "sockit xfer 1"; /* CI of CPace, and the salt */
 
@@ -57,12 +58,20 @@ static int meet(struct skt_shake *s, uint32_t other, const uint8_t *theirs)
     return 0;
 }
 
+/* To the first repetition: three round trips, if that is known. */
+static skt_time first_gap(const struct skt_shake *s)
+{
+    skt_time gap = s->rtt ? 3 * s->rtt : GAP_FIRST;
+
+    return gap < GAP_LEAST ? GAP_LEAST : gap < GAP_FIRST ? gap : GAP_FIRST;
+}
+
 /* A packet of this kind was not sent yet. */
 static void begin(struct skt_shake *s, enum skt_shake_state state, skt_time now)
 {
     s->state = state;
     s->due = now;
-    s->gap = GAP_FIRST;
+    s->gap = first_gap(s);
     s->sent = 0;
 }
 
@@ -134,8 +143,11 @@ static void on_retry(struct skt_shake *s, skt_time now, struct skt_span cookie)
     s->cookie_len = (uint8_t)skt_len(cookie);
     memcpy(s->cookie, cookie.p, skt_len(cookie));
     if (s->retry == RETRY_NONE) {
-        if (!s->cookied)
-            s->sent = 0; /* the one with a cookie is another packet */
+        if (!s->cookied) { /* the one with a cookie is another packet */
+            measure(s, now);
+            s->sent = 0;
+            s->gap = first_gap(s);
+        }
         s->cookied = true;
         s->retry = RETRY_ANSWER;
         s->due = now;
