@@ -136,7 +136,7 @@ static void a_long_transfer_stays_fast(void **state)
 
 static void much_loss_is_still_no_congestion(void **state)
 {
-    judge_carry("50 MB, 100 Mbit/s, 50 ms, loss 15 %", path(100, 50 * SKT_MS, .15), 50 * MB, 3, .8);
+    judge_carry("50 MB, 100 Mbit/s, 50 ms, loss 15 %", path(100, 50 * SKT_MS, .15), 50 * MB, 3, .7);
     judge_carry("50 MB, 100 Mbit/s, 50 ms, loss 25 %", path(100, 50 * SKT_MS, .25), 50 * MB, 3, .45);
 }
 
