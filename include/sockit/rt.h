@@ -12,7 +12,7 @@ struct skt_rt_conf {
     uint32_t max_links;   /* descriptors in use at once, listeners included; 0: 16384 */
     uint32_t queue_bytes; /* cap of what waits for one link's socket; 0: 1 MiB. Above: closed, -ENOBUFS */
     skt_time busy_poll;   /* spin that long before sleeping; 0: never */
-    skt_time spin;        /* spin that long before a wake: an engine's deadline is met to some us; 0: never */
+    skt_time spin;        /* spin at most that long before a wake: an engine's deadline is met to some us; 0: never */
     bool stamps;          /* engines are told when the kernel received what they get: in->at */
     bool cc_system;       /* keep the system's congestion control also for peers on this host */
     struct skt_tap *tap;  /* borrowed; NULL: none */

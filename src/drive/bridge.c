@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "drive/packet.h"
+#include "drive/spin.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,8 +14,8 @@
 #include <time.h>
 
 enum { FRAMES_A_TURN = SKT_PACKET_BATCH, BYTES_DEFAULT = 256 << 20, AWAKE_TURNS = 256 };
-static const skt_time spin_default = 60 * SKT_US; /* what the wake-up of an idle processor takes */
-static const skt_time stamp_oldest = SKT_SEC;     /* an older stamp is one of a clock that was set meanwhile */
+static const skt_time spin_default = 300 * SKT_US;
+static const skt_time stamp_oldest = SKT_SEC; /* an older stamp is one of a clock that was set meanwhile */
 
 /* A direction: from the port with its number to the other one. */
 struct way {
@@ -30,7 +31,7 @@ struct skt_bridge {
     bool down[2], told_down[2];
     struct way way[2]; /* SKT_UP: from A to B */
     int gone;          /* 1 + number of the port; 0: none */
-    skt_time spin;
+    struct spin spin;
     bool realtime;
     uint32_t awake; /* turns without a wait */
     uint8_t segment[SKT_FRAME_MAX];
@@ -110,7 +111,7 @@ int skt_bridge_new(const struct skt_bridge_conf *conf, const struct skt_netem *n
         skt_bridge_free(b);
         return r;
     }
-    b->spin = conf->spin == SKT_NEVER ? spin_default : conf->spin;
+    b->spin = spin_of(conf->spin == SKT_NEVER ? spin_default : conf->spin);
     be_punctual(b, conf->realtime);
     *ret_bridge = b;
     return 0;
@@ -241,28 +242,34 @@ static bool send_out(struct skt_bridge *b, struct way *way, int port)
 /* True: do not sleep, for something is due so soon that we would oversleep. */
 static bool is_soon(const struct skt_bridge *b, skt_time now, skt_time *until)
 {
+    skt_time spin = spin_time(&b->spin);
+
     for (int i = 0; i < 2; i++) {
         skt_time at = b->way[i].n ? SKT_NEVER : skt_line_wake(b->way[i].line); /* those that stand before it go first */
 
         if (at == SKT_NEVER)
             continue;
-        at = at > INT64_MIN + b->spin ? at - b->spin : at;
+        at = at > INT64_MIN + spin ? at - spin : at;
         if (at < *until)
             *until = at;
     }
     return *until <= now;
 }
 
-static int wait(struct skt_bridge *b, skt_time timeout, const sigset_t *mask)
+static int wait(struct skt_bridge *b, skt_time now, skt_time until, const sigset_t *mask)
 {
-    struct timespec t = { .tv_sec = timeout / SKT_SEC, .tv_nsec = timeout % SKT_SEC };
+    struct timespec t = { .tv_sec = (until - now) / SKT_SEC, .tv_nsec = (until - now) % SKT_SEC };
     struct pollfd fds[2];
+    int n;
 
     for (int i = 0; i < 2; i++)
         fds[i] = (struct pollfd){ .fd = skt_packet_fd(b->port[i]),
             .events = (short)(POLLIN | (b->way[!i].n ? POLLOUT : 0)) };
-    if (ppoll(fds, 2, &t, mask) < 0)
+    n = ppoll(fds, 2, &t, mask);
+    if (n < 0)
         return -errno;
+    if (n == 0 && now < until)
+        spin_slept(&b->spin, skt_bridge_now() - until);
     for (int i = 0; i < 2; i++)
         if (fds[i].revents & (POLLERR | POLLHUP | POLLNVAL))
             ask_alive(b, i);
@@ -283,12 +290,12 @@ int skt_bridge_step(struct skt_bridge *bridge, skt_time until, const sigset_t *m
     now = skt_bridge_now();
     if (!busy && !is_soon(bridge, now, &until)) {
         bridge->awake = 0;
-        return wait(bridge, until - now, mask);
+        return wait(bridge, now, until, mask);
     }
     /* Who never sleeps asks for signals and errors all the same. */
     if (++bridge->awake % AWAKE_TURNS)
         return 1;
-    return wait(bridge, 0, mask);
+    return wait(bridge, now, now, mask);
 }
 
 /* ---- news and figures ---- */

@@ -15,8 +15,8 @@ struct skt_bridge_conf {
     const char *interfaces[2]; /* A, B; up is from A to B */
     uint64_t bytes;            /* of memory for frames on their way, both directions; 0: 256 MiB */
     uint32_t mtu;              /* packets above it vanish; 0: none */
-    skt_time spin;             /* watch, not sleep, so long before something is due; SKT_NEVER: 60 us; 0: never */
-    bool realtime;             /* SCHED_FIFO and locked memory, where allowed */
+    skt_time spin; /* watch, not sleep, at most so long before something is due; SKT_NEVER: 300 us; 0: never */
+    bool realtime; /* SCHED_FIFO and locked memory, where allowed */
 };
 
 struct skt_bridge_way {

@@ -5,6 +5,7 @@
 #include "base/heap.h"
 #include "drive/queue.h"
 #include "drive/sock.h"
+#include "drive/spin.h"
 
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -103,6 +104,7 @@ struct skt_rt {
     struct skt_rt_conf conf;
     int epoll, stop_fd, spare_fd;
     skt_time now;
+    struct spin spin; /* of conf.spin */
     skt_time came; /* when the kernel received what is told now; 0: not known */
     struct {
         struct skt_engine engine;

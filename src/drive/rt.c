@@ -424,6 +424,7 @@ int skt_rt_new(const struct skt_rt_conf *conf, struct skt_rt **ret_rt)
     if (!rt->conf.queue_bytes)
         rt->conf.queue_bytes = 1 << 20;
     rt->now = wait_clock();
+    rt->spin = spin_of(rt->conf.spin);
     rt->epoll = epoll_create1(EPOLL_CLOEXEC);
     rt->alarm_fd = -1;
     rt->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

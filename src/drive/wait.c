@@ -72,11 +72,14 @@ static int sleep_events(struct skt_rt *rt, struct epoll_event *ev, skt_time span
 /* Until `at`, and awake when it comes: a sleeper is late by what the machine needs to wake him (50 us and more). */
 static int wait_precisely(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
 {
-    skt_time left = at - wait_clock();
+    skt_time spin = spin_time(&rt->spin), left = at - wait_clock() - spin;
     int n = 0;
 
-    if (left > rt->conf.spin)
-        n = sleep_events(rt, ev, left - rt->conf.spin);
+    if (left > 0) {
+        n = sleep_events(rt, ev, left);
+        if (n == 0)
+            spin_slept(&rt->spin, wait_clock() - (at - spin));
+    }
     while (n == 0 && wait_clock() < at)
         n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0);
     return n;
