@@ -59,7 +59,7 @@ struct skt_out {
     enum skt_kind kind;
     struct skt_room data; /* DATA: at least SKT_ROOM_MIN bytes, data.p advances; OPEN: put the text here */
     struct skt_span share;
-    struct skt_buf *buf;  /* SHARE: owner of share; the driver takes a reference of its own */
+    struct skt_buf *buf; /* SHARE: owner of share; the driver takes a reference of its own */
     /* SHARE: links that get the same bytes as well. On entry the driver's array of also_max (0: it offers none), and also_n 0. */
     skt_link *also;
     uint32_t also_n, also_max;

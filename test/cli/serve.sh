@@ -75,6 +75,7 @@ done' "$(ask "$port" 'shout\n')"
 
 
 # how the command ended is part of the last line about its peer, also when the peer goes later than the command
+# shellcheck disable=SC2016 # for the command's shell
 serve ends --exec 'read code; exit $code' --json
 python3 -c '
 import socket, sys, time
@@ -84,8 +85,9 @@ for code in b"0\n", b"7\n", b"250\n":
     assert c.recv(1) == b""
     if code == b"7\n": time.sleep(0.3)' "$port" || fail "serve --exec"
 for code in 0 7 250; do
-    wait_for "\"event\":\"disconnected\".*\"exit\":$code[,}]" ends.out
+    wait_for "\"event\":\"disconnected\".*\"exit\":${code}[,}]" ends.out
 done
+# shellcheck disable=SC2016
 serve dies --exec 'read how; [ "$how" != kill ] || kill -9 $$; exit 5'
 ask "$port" 'kill\n' >/dev/null
 wait_for 'left: .*: the command was killed by signal 9$' dies.err
