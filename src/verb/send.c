@@ -176,6 +176,14 @@ static int start(struct sender *s, const char *peer)
     return talk(s);
 }
 
+/* "HOST:PORT", "[::1]:PORT", "PORT" of this machine; not "HOST", "[::1]". */
+static bool has_port(const char *peer)
+{
+    const char *end = strchr(peer, ']');
+
+    return strchr(*peer == '[' && end ? end : peer, ':') || !peer[strspn(peer, "0123456789")];
+}
+
 static int send_files(struct skt_cli *cli)
 {
     struct sender s = { .x.cli = cli };
@@ -187,7 +195,7 @@ static int send_files(struct skt_cli *cli)
         SKT_OPT_STR(0, "pair", &s.pair, "CODE", "the code that recv shows; good for one transfer"),
         SKT_OPT_RATE(0, "limit-rate", &s.x.conf.rate, "RATE", "send at most so much a second: 10mbit, 1MB/s"),
         XFER_ROWS(&s.x),
-        SKT_ARGS(&s.args, "PATH... HOST:PORT", "files and directories, then where recv listens", .min = 2),
+        SKT_ARGS(&s.args, "PATH... HOST[:PORT]", "files and directories, then where recv listens", .min = 2),
         SKT_OPT_END,
     };
     int r = skt_cli_parse(cli, opts);
@@ -195,7 +203,9 @@ static int send_files(struct skt_cli *cli)
     if (r)
         return r;
     peer = s.args.at[s.args.n - 1];
-    if (!strchr(peer, ':')) {
+    if (!strchr(peer, ':') && !access(peer, F_OK))
+        return skt_cli_usage(cli, "'%s' is a file: the last argument says where recv listens, HOST[:PORT]", peer);
+    if (!has_port(peer)) {
         snprintf(host, sizeof host, "%.250s:%d", peer, XFER_PORT);
         peer = host;
     }
@@ -221,9 +231,19 @@ const struct skt_verb skt_verb_send = {
     "send",
     "Send files to who runs recv: encrypted, verified, resumed",
     send_files,
-    .usage = "[OPTION]... PATH... HOST:PORT",
-    .about = "Files and directories go over UDP to a `sockit recv`, whatever the path loses. Exit code 0 means: stored "
-             "there, and verified. A transfer that broke off goes on where it was when it is started again.",
+    .usage = "[OPTION]... PATH... HOST[:PORT]",
+    .about =
+        "Where the files are to go, run `sockit recv DIR`: it shows an address and a pair code for this end. Without "
+        ":PORT the port is 7411; without --pair the code is asked for on a terminal. Directories go with all that is in them: modes, times, "
+        "symbolic and hard links, holes.\n\n"
+        "Exit code 0 means: stored there, and verified by both. What broke off goes on where it was when both ends are started again: "
+        "what is there already is compared, not sent. Else 4 or 5: nobody is there; 6: the other end is gone; 7: the secret is wrong; "
+        "8: not all files went over; 10: recv takes no more.\n\n"
+        "With --json: `session` (session, peer); `file` for each that is stored (session, path, kind, bytes, blake3), `failed` for each that "
+        "is not (errno, why); `progress` each second; `done` or `broken` at the end. The last three have files_done, files, bytes_done, "
+        "bytes, bytes_same (were there already), bytes_sent (all that went out), bytes_resent, packets, packets_lost, rtt_ms, rate "
+        "(bytes a second that arrive) and packet_size; the end also files_failed, seconds, aead, and sum (one for all files, the same at both "
+        "ends) or why.",
     .examples = SKT_EXAMPLES(
         { "sockit send --pair k7qm-2xpd photos 192.168.1.5:7411", "with the code that recv shows" },
         { "sockit send --key-file ~/.config/sockit/team.key build.tar db.lan:7411", "with a secret that both have" },

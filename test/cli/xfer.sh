@@ -216,6 +216,8 @@ exits 2 "$SOCKIT" send some 127.0.0.1:9
 says '(--pair CODE|--key-file)' err
 exits 2 "$SOCKIT" send --pair aaaa-aaaa --key-file key some 127.0.0.1:9
 exits 8 "$SOCKIT" send --key-file nosuch some 127.0.0.1:9
+exits 2 "$SOCKIT" send --key-file key some key
+says "'key' is a file: the last argument" err
 : >nothing
 exits 2 "$SOCKIT" send --key-file nothing some 127.0.0.1:9
 says 'is empty' err

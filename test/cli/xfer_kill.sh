@@ -1,10 +1,11 @@
 #!/bin/sh
 # A tree crosses a bad line while sender and receiver are killed with -9 again and again, at moments that a seed chooses,
 # and started again: in the end nothing differs, and nothing but the rest was sent again. XFER_MIB, XFER_FILES: how much
-# (8 MiB in 300 files; the whole of it is XFER_MIB=256 XFER_FILES=10000); XFER_SEED: which moments; XFER_KILLS: of each end.
+# (8 MiB in 300 files; the whole of it is XFER_MIB=256 XFER_FILES=10000); XFER_SEED: which moments; XFER_KILLS: of each end;
+# XFER_MBIT: of the line.
 . "${0%/*}/lib.sh"
 need python3
-mib=${XFER_MIB:-8} many=${XFER_FILES:-300} seed=${XFER_SEED:-1} kills=${XFER_KILLS:-3} rate=${XFER_RATE:-20mbit}
+mib=${XFER_MIB:-8} many=${XFER_FILES:-300} seed=${XFER_SEED:-1} kills=${XFER_KILLS:-3} mbit=${XFER_MBIT:-20}
 
 echo 'a secret that both ends know' >key
 python3 - "$mib" "$many" "$seed" <<'END'
@@ -35,7 +36,7 @@ there=$port
 free_port
 here=$port
 spawn line "$SOCKIT" impair -u --json --listen "127.0.0.1:$here" --to "127.0.0.1:$there" --delay '10ms 2ms' --loss 5% \
-    --reorder 2% --duplicate 1% --corrupt 1% --rate "$rate" --seed "$seed"
+    --reorder 2% --duplicate 1% --corrupt 1% --rate "${mbit}mbit" --seed "$seed"
 line=$pid
 wait_port "udp:$here"
 
@@ -56,14 +57,14 @@ killed() { # PID: with -9, wherever it is
     wait "$1" 2>/dev/null
 }
 
-# A list of who is killed when, in ms since the last time: from 0.1 s to what the whole would take, over all kills.
+# A list of who is killed when, in ms since the last time: at random over about the time that the whole would take.
 python3 -c '
 import random, sys
 seed, kills, ms = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 random.seed(seed)
 who = ["sender"] * kills + ["receiver"] * kills
 random.shuffle(who)
-for w in who: print(w, "%.2f" % (0.1 + random.random() * ms / 1000 / len(who)))' "$seed" "$kills" "$((mib * 800))" >plan
+for w in who: print(w, "%.2f" % (0.1 + random.random() * 2 * ms / 1000 / len(who)))' "$seed" "$kills" "$((mib * 8389 / mbit))" >plan
 receiver
 sender
 began=$(date +%s)
