@@ -54,8 +54,10 @@ static int help_word(struct skt_cli *cli, int argc, char **argv, bool man)
         skt_help_group(cli, argv[0]);
         return 0;
     }
-    if (!verb || words < argc)
+    if (!verb)
         return skt_verb_unknown(cli, argc, argv);
+    if (words < argc)
+        return skt_cli_usage(cli, "'%s' is one argument too many after '%s'", argv[words], verb->name);
     if (man)
         return skt_cli_describe(cli, verb, skt_page_verb, &cli->out, false);
     if (cli->json)

@@ -35,12 +35,17 @@ wrong 2 "$(see 'sockit serve: error: --tls of a server needs --cert FILE' serve)
 wrong 2 "$(see 'sockit serve: error: --exec needs a stream: it does not go with --udp' serve)" serve -u --exec cat 7000
 wrong 2 "$(see 'sockit connect: error: there is no option --nosuch' connect)" connect --nosuch a:1
 wrong 2 "$(see "sockit connect: error: 'c' is one argument too many" connect)" connect a:1 b c
+wrong 2 "$(see "sockit help: error: 'connect' is one argument too many after 'serve'" help)" help serve connect
 wrong 2 "$(see 'sockit connect: error: --interactive and --send exclude each other' connect)" connect -i --send x a:1
 wrong 2 "$(see "sockit connect: error: the port is given twice: in 'localhost:1', and as '2'" connect)" connect localhost:1 2
 wrong 2 "$(see "sockit connect: error: the port is given twice: in '[::1]:1', and as '2'" connect)" connect '[::1]:1' 2
 wrong 2 "$(see "sockit serve: error: --to: address 'localhost' has no port: write HOST:PORT" serve)" serve --to localhost 7000
 wrong 2 "$(see "sockit serve: error: --to: port '99999' is above 65535" serve)" serve --to localhost:99999 7000
 wrong 2 "$(see "sockit serve: error: --to udp:localhost:9 needs --udp" serve)" serve --to udp:localhost:9 7000
+wrong 2 "$(see "sockit impair: error: '9ms' is one argument too many; a value of several words is quoted, as in \
+--delay '100ms 20ms'" impair)" impair --listen 1 --to localhost:2 --delay 5ms 9ms
+wrong 2 "$(see 'sockit impair: error: --mtu is that of a bridge: give --bridge IF_A IF_B' impair)" \
+    impair --listen 1 --to localhost:2 --mtu 1000
 # what was meant to be verified, or secret, does not go out in the plain
 wrong 2 "$(see 'sockit connect: error: --pin is about TLS: add --tls' connect)" connect --pin x localhost:1
 wrong 2 "$(see 'sockit connect: error: --insecure is about TLS: add --tls' connect)" connect -k localhost:1
