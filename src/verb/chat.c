@@ -65,8 +65,12 @@ static void say_event(struct hall *h, const struct skt_chat_event *ev)
 
     if (ev->what == SKT_CHAT_MESSAGE || ev->what == SKT_CHAT_CONNECTED)
         return;
-    skt_put(&room, ev->nick);
+    skt_put(&room, skt_len(ev->nick) ? ev->nick : ev->host); /* who left before he had a name */
     skt_put_fmt(&room, " %s", names[ev->what]);
+    if (ev->what == SKT_CHAT_REGISTERED) {
+        skt_put_str(&room, " from ");
+        skt_put(&room, ev->host);
+    }
     if (skt_len(ev->target)) {
         skt_put_u8(&room, ' ');
         skt_put(&room, ev->target);
