@@ -189,12 +189,25 @@ static enum skt_phase phase_of(int why, const char *sentence)
     }
 }
 
+static void json_failed(struct skt_cli *cli, const char *why)
+{
+    struct skt_json j;
+
+    skt_json_begin(&j, &cli->out);
+    skt_json_str(&j, "event", "failed");
+    skt_json_str(&j, "error", why);
+    skt_json_end(&j);
+    (void)skt_sink_flush(&cli->out);
+}
+
 static void failed(struct pipe *p, const struct skt_relay_event *ev)
 {
     const char *why = skt_rt_why(p->live->rt, ev->link);
     enum skt_phase phase = phase_of(ev->why, why);
 
     prompt_end(p->prompt);
+    if (p->live->cli->json && !p->o.probe)
+        json_failed(p->live->cli, *why ? why : strerror(-ev->why));
     fail(p, *why ? skt_cli_fail_why(p->live->cli, phase, ev->why, why)
                  : skt_cli_fail(p->live->cli, phase, ev->why, "peer"));
 }
@@ -223,9 +236,10 @@ static void left(struct pipe *p, const struct skt_relay_event *ev)
     const char *why = skt_rt_why(p->live->rt, ev->link);
 
     prompt_end(p->prompt);
-    skt_cli_debug(cli, 1, "%s left: %llu bytes in, %llu out", live_addr(&ev->peer), (unsigned long long)ev->in,
-        (unsigned long long)ev->out);
-    if (cli->json && !p->o.probe)
+    if (ev->peer.family)
+        skt_cli_debug(cli, 1, "%s left: %llu bytes in, %llu out", live_addr(&ev->peer), (unsigned long long)ev->in,
+            (unsigned long long)ev->out);
+    if (cli->json && !p->o.probe && p->came)
         json_line(cli, "disconnected", ev);
     if (!ev->why || !p->came)
         return;

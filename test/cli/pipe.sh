@@ -220,6 +220,10 @@ assert [e["event"] for e in events] == ["connected", "disconnected"], events
 assert events[1]["bytes_in"] == events[1]["bytes_out"] == 3 and events[1]["error"] is None, events
 ' || fail "--json: $(cat err)"
 
+exits 4 timeout 20 "$SOCKIT" connect --json --send hi 127.0.0.1:1
+says '^\{"event":"failed","error":"connect 127.0.0.1:1: Connection refused"\}$' err
+if grep -q disconnected err; then fail "who never came has left: $(cat err)"; fi
+
 # ---- a scheme in front of HOST is as good as its option ----
 is hi "$(timeout 20 "$SOCKIT" connect --send hi "tcp:127.0.0.1:$port")"
 spawn also_udp "$SOCKIT" serve -u --echo "$port"
