@@ -56,17 +56,22 @@ struct worker {
 
 /* --- what happened --- */
 
+static void say_unsaid(struct server *s)
+{
+    if (s->unsaid)
+        skt_cli_say(s->cli, "... and %llu more lines", (unsigned long long)s->unsaid);
+    s->unsaid = 0;
+}
+
 /* People read some lines a second; what is above that is counted. */
 static bool may_warn(struct server *s)
 {
     skt_time now = live_now();
 
     if (now - s->second > SKT_SEC) {
-        if (s->unsaid)
-            skt_cli_say(s->cli, "... and %llu more", (unsigned long long)s->unsaid);
+        say_unsaid(s);
         s->second = now;
         s->lines = 0;
-        s->unsaid = 0;
     }
     if (s->lines++ < LINES_A_SECOND)
         return true;
@@ -393,6 +398,7 @@ static int run(struct server *s)
     if (!r)
         r = first_main(s);
     stop_threads(s);
+    say_unsaid(s);
     if (s->stats_every || s->cli->verbose)
         stats(s);
     if (r == -EINTR)
