@@ -42,6 +42,16 @@ struct skt_example {
         __VA_ARGS__, { NULL, NULL }                                                                                    \
     }
 
+/* An object of --json, for the manual: its "event", when it comes, and its other members with their units. */
+struct skt_object {
+    const char *event, *when, *members;
+};
+#define SKT_OBJECTS(...)                                                                                               \
+    (const struct skt_object[])                                                                                        \
+    {                                                                                                                  \
+        __VA_ARGS__, { NULL, NULL, NULL }                                                                              \
+    }
+
 struct skt_verb {
     const char *name;                   /* one word, or two with a space */
     const char *summary;                /* one line of at most 60 characters, no full stop */
@@ -49,6 +59,7 @@ struct skt_verb {
     const struct skt_example *examples; /* SKT_EXAMPLES(...); NULL: none */
     const char *see_also;               /* names of verbs, separated by commas; NULL: none */
     const char *usage;                  /* what follows the name in the usage line; NULL: made from the rows */
+    const struct skt_object *objects;   /* SKT_OBJECTS(...): what --json prints; NULL: not described */
     const char *about;                  /* paragraphs between usage and options, separated by empty lines; NULL: none */
     bool hidden;
 };

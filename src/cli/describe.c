@@ -123,6 +123,19 @@ static void json_examples(struct skt_json *j, const struct skt_example *example)
     skt_json_close(j);
 }
 
+static void json_objects(struct skt_json *j, const struct skt_object *object)
+{
+    skt_json_array(j, "objects");
+    for (; object && object->event; object++) {
+        skt_json_object(j, NULL);
+        skt_json_str(j, "event", object->event);
+        skt_json_str(j, "when", object->when);
+        skt_json_str(j, "members", object->members);
+        skt_json_close(j);
+    }
+    skt_json_close(j);
+}
+
 int skt_json_verb(struct skt_cli *cli, const struct skt_opt *opts)
 {
     char usage[512];
@@ -140,6 +153,7 @@ int skt_json_verb(struct skt_cli *cli, const struct skt_opt *opts)
     json_rows(&j, "arguments", opts, true);
     json_rows(&j, "options", opts, false);
     json_rows(&j, "options_of_every_verb", p.global, false);
+    json_objects(&j, cli->verb->objects);
     json_examples(&j, cli->verb->examples);
     skt_json_str(&j, "see_also", cli->verb->see_also);
     skt_json_end(&j);

@@ -74,6 +74,23 @@ static void put_examples(struct skt_sink *sink, const struct skt_example *exampl
     }
 }
 
+static void put_objects(struct skt_sink *sink, const struct skt_object *object)
+{
+    if (!object)
+        return;
+    skt_sink_str(sink,
+        "# JSON\n\nWith --json each line of stdout is an object; its member _event_ says which. Bytes are in "
+        "bytes, rates in bytes a second. Members may join later.\n\n");
+    for (; object->event; object++) {
+        put_bold(sink, object->event);
+        skt_sink_str(sink, "\n\t");
+        put_text(sink, object->when);
+        skt_sink_str(sink, ": ");
+        put_text(sink, object->members);
+        skt_sink_str(sink, ".\n\n");
+    }
+}
+
 static void put_exit_codes(struct skt_sink *sink)
 {
     skt_sink_str(sink, "# EXIT STATUS\n\n");
@@ -130,6 +147,7 @@ int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts)
     skt_sink_str(sink, "# OPTIONS\n\n");
     for (uint32_t i = 0; skt_parse_row(&p, i); i++)
         put_row(sink, skt_parse_row(&p, i));
+    put_objects(sink, cli->verb->objects);
     put_examples(sink, cli->verb->examples);
     put_exit_codes(sink);
     put_see_also(sink, cli->verb->see_also);
