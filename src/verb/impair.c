@@ -63,7 +63,7 @@ static bool may_say(struct impairer *s)
         return false;
     if (now - s->second > SKT_SEC) {
         if (s->unsaid)
-            skt_cli_say(s->cli, "... and %" PRIu64 " more", s->unsaid);
+            skt_cli_say(s->cli, "... and %" PRIu64 " more lines", s->unsaid);
         s->second = now;
         s->lines = 0;
         s->unsaid = 0;
@@ -343,6 +343,7 @@ static int start(struct impairer *s)
     if ((r = open_listener(s, n)))
         return r;
     say_network(s, "network");
+    impair_say_toxics(s->cli, &s->conf);
     be_precise(s);
     return live_shut_in(&s->live, &need);
 }
@@ -362,6 +363,8 @@ static int run(struct impairer *s)
         if (s->cli->json)
             (void)skt_sink_flush(&s->cli->out);
     }
+    if (s->unsaid)
+        skt_cli_say(s->cli, "... and %" PRIu64 " more lines", s->unsaid);
     if (s->conf.every)
         counts_json(s);
     else if (!s->cli->quiet)
@@ -474,7 +477,12 @@ static int bridge(struct impairer *s)
     struct impair_bridge *b = &s->bridge;
     int r;
 
-    if (!b->interfaces[0] || !b->interfaces[1])
+    if (!b->interfaces[0] && b->interfaces[1])
+        return skt_cli_usage(s->cli, "'%s' is one argument too many; a value of several words is quoted, as in %s",
+            b->interfaces[1], "--delay '100ms 20ms'");
+    if (!b->interfaces[0])
+        return skt_cli_usage(s->cli, "--mtu is that of a bridge: give --bridge IF_A IF_B");
+    if (!b->interfaces[1])
         return skt_cli_usage(s->cli, "a bridge has two ends: --bridge IF_A IF_B");
     if (s->listen || s->to || s->udp || s->reset_after || s->slice || s->share < 1 || s->max_conns || s->allow.n ||
         s->deny.n || c->blackhole || c->slow_close || c->limit_bytes)
@@ -506,7 +514,8 @@ static int impair(struct skt_cli *cli)
         SKT_OPT_U32(0, "mtu", &s.bridge.mtu, "N", "of a bridge: packets above N bytes vanish without a word", .min = 68,
             .max = 65535),
         SKT_OPT_FLAG('u', "udp", &s.udp, "datagrams instead of streams"),
-        SKT_OPT_STR(0, "delay", &s.words[DELAY], "'TIME [JITTER [CORR]]'", "each packet arrives so much later"),
+        SKT_OPT_STR(
+            0, "delay", &s.words[DELAY], "'TIME [JITTER [CORR]]'", "each packet arrives so much later, each way"),
         SKT_OPT_STR(0, "distribution", &s.distribution, "D",
             "of the jitter: uniform, normal, pareto or paretonormal (uniform)"),
         SKT_OPT_STR(0, "loss", &s.words[LOSS], "'PCT [CORR]'",

@@ -75,3 +75,23 @@ void impair_way_json(struct skt_json *j, const struct skt_impair_way *way)
     skt_json_double(j, "max", (double)way->error.max / SKT_SEC);
     skt_json_close(j);
 }
+
+void impair_say_toxics(struct skt_cli *cli, const struct skt_impair_conf *c)
+{
+    char text[96];
+    struct skt_room room = skt_room_of(text, sizeof text - 1);
+
+    if (c->blackhole)
+        skt_put_str(&room, " blackhole");
+    if (c->reset_after || c->reset_bytes)
+        skt_put_str(&room, " reset-after");
+    if (c->slow_close)
+        skt_put_str(&room, " slow-close");
+    if (c->slice)
+        skt_put_str(&room, " slice");
+    if (c->limit_bytes)
+        skt_put_str(&room, " limit-data");
+    *room.p = 0;
+    if (*text)
+        skt_cli_say(cli, "connections:%s", text);
+}
