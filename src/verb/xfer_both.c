@@ -337,7 +337,10 @@ static int exit_of(struct xfer_both *x, const struct xfer_session *session, int 
     case EIO: phase = SKT_PHASE_FILE; break;
     default: break;
     }
-    snprintf(said, sizeof said, "%s: %s", session->peer.family ? live_addr(&session->peer) : x->peer, text);
+    snprintf(said, sizeof said, "%s: %s%s", session->peer.family ? live_addr(&session->peer) : x->peer, text,
+        why != -EKEYREJECTED ? ""
+        : x->conf.pair       ? ": each try spends a code, recv shows the next"
+                             : ": both ends need the same --key-file");
     return skt_cli_fail_why(x->cli, phase, why, said);
 }
 
@@ -408,7 +411,8 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
         return SKT_EXIT_LOCAL;
     }
     if (e->why == -ECANCELED) {
-        skt_cli_say(x->cli, "%s; what has arrived is kept: the same command goes on from there", why_of(e));
+        skt_cli_say(x->cli, "%s; what has arrived is kept: the same commands at both ends go on from there",
+            x->stopped ? why_of(e) : "the other end was stopped");
         return SKT_EXIT_INTERRUPTED;
     }
     if (e->why)
@@ -421,6 +425,7 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
 
 void xfer_stop(struct xfer_both *x)
 {
+    x->stopped = true;
     skt_xfer_stop(x->xfer);
     (void)skt_rt_step(x->live.rt); /* the signal may have stopped two steps: the one that it met, and the next */
 }

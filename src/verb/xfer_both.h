@@ -34,6 +34,7 @@ struct xfer_both {
     char label[96];
     skt_time looked;
     uint32_t lines, unsaid; /* of FILE_FAILED on the terminal */
+    bool stopped;           /* by a signal to us */
 };
 
 /* Rows that both have. */
