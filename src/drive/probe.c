@@ -374,7 +374,9 @@ static int real_time(void)
 
 static void try_real_time(struct skt_probed *p)
 {
-    found_in_child(p, real_time, "run it as root, or raise RLIMIT_RTPRIO: limits.conf(5)");
+    found_in_child(p, real_time,
+        geteuid() ? "run it as root, or: setcap cap_sys_nice+ep on the program, or rtprio in limits.conf(5)"
+                  : "give the container CAP_SYS_NICE, and its control group a cpu.rt_runtime_us");
 }
 
 /* ---- queues: asked for on the loopback of a network of the child's own ---- */
@@ -546,7 +548,7 @@ static const struct {
     { "kernel tls", "TLS records made by the kernel", SKT_PROBED_EXTRA, try_ktls },
     { "af_xdp", "packets past the kernel's stack", SKT_PROBED_EXTRA, try_xdp },
     { "bpf", "programs in the kernel", SKT_PROBED_EXTRA, try_bpf },
-    { "real time", "a thread that goes first (SCHED_FIFO)", SKT_PROBED_EXTRA, try_real_time },
+    { "real time", "impair --realtime: before all others (SCHED_FIFO)", SKT_PROBED_EXTRA, try_real_time },
 };
 
 size_t skt_probes(void) { return sizeof probes / sizeof *probes; }
