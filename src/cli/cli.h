@@ -67,7 +67,7 @@ struct skt_verb {
 enum skt_color { SKT_COLOR_AUTO, SKT_COLOR_ALWAYS, SKT_COLOR_NEVER };
 enum skt_style { SKT_PLAIN, SKT_BOLD, SKT_DIM, SKT_RED, SKT_GREEN, SKT_YELLOW, SKT_BLUE, SKT_CYAN };
 
-struct skt_source; /* where a value came from; cli/parse.h */
+struct skt_origin; /* where a value came from; cli/parse.h */
 struct skt_kept;
 
 struct skt_cli {
@@ -88,7 +88,7 @@ struct skt_cli {
     int (*describe)(struct skt_cli *cli, const struct skt_opt *opts); /* instead of parsing */
     void *describe_to;
     bool describe_set; /* environment and configuration first */
-    struct skt_source *sources;
+    struct skt_origin *sources;
     struct skt_kept *kept;                /* strings and arrays that live as long as the cli */
     struct skt_progress *progress;        /* on the terminal's last line now; NULL: none */
     const char *user_config, *etc_config; /* paths; NULL: looked up */

@@ -96,7 +96,7 @@ static int from_variable(struct skt_parse *p, uint32_t i, enum skt_layer layer)
     if (!value || !*value)
         return 0;
     return skt_parse_set(
-        p, i, value, &(struct skt_source){ .layer = layer, .where = skt_cli_keep(p->cli, name) }, name);
+        p, i, value, &(struct skt_origin){ .layer = layer, .where = skt_cli_keep(p->cli, name) }, name);
 }
 
 static bool can_be_set(const struct skt_opt *opt)
@@ -214,7 +214,7 @@ static int on_key(void *to, const char *section, const char *key, const char *va
 {
     struct reading *f = to;
     struct skt_parse *p = f->parse;
-    struct skt_source source = { .layer = f->any ? f->layer + 1 : f->layer, .line = f->line, .where = f->path };
+    struct skt_origin source = { .layer = f->any ? f->layer + 1 : f->layer, .line = f->line, .where = f->path };
     bool mine = !strcmp(section, f->any ? "*" : p->cli->verb->name);
     uint32_t i = skt_parse_find(p, key, strlen(key));
     char place[4300], full[4096];

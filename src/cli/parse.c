@@ -65,12 +65,12 @@ const struct skt_opt *skt_parse_row(const struct skt_parse *p, uint32_t i)
     return i < p->n_own ? &p->own[i] : i - p->n_own < SKT_GLOBALS ? &p->global[i - p->n_own] : NULL;
 }
 
-static struct skt_source *source_of(const struct skt_parse *p, uint32_t i)
+static struct skt_origin *source_of(const struct skt_parse *p, uint32_t i)
 {
     return &p->cli->sources[i < p->n_own ? SKT_GLOBALS + i : i - p->n_own];
 }
 
-const struct skt_source *skt_parse_source(const struct skt_parse *p, uint32_t i) { return source_of(p, i); }
+const struct skt_origin *skt_parse_source(const struct skt_parse *p, uint32_t i) { return source_of(p, i); }
 
 uint32_t skt_parse_find(const struct skt_parse *p, const char *name, size_t n)
 {
@@ -92,9 +92,9 @@ static uint32_t find_letter(const struct skt_parse *p, char letter)
     return UINT32_MAX;
 }
 
-int skt_parse_set(struct skt_parse *p, uint32_t i, const char *text, const struct skt_source *source, const char *place)
+int skt_parse_set(struct skt_parse *p, uint32_t i, const char *text, const struct skt_origin *source, const char *place)
 {
-    struct skt_source *set = source_of(p, i);
+    struct skt_origin *set = source_of(p, i);
     char sentence[512];
     struct skt_room why = skt_room_of(sentence, sizeof sentence - 1);
 
@@ -110,7 +110,7 @@ int skt_parse_set(struct skt_parse *p, uint32_t i, const char *text, const struc
 
 static int set_by_flag(struct skt_parse *p, uint32_t i, const char *text, const char *place)
 {
-    return skt_parse_set(p, i, text, &(struct skt_source){ .layer = SKT_FROM_FLAG }, place);
+    return skt_parse_set(p, i, text, &(struct skt_origin){ .layer = SKT_FROM_FLAG }, place);
 }
 
 static int unknown_option(struct skt_parse *p, const char *name, size_t n)

@@ -15,7 +15,7 @@ enum skt_layer {
     SKT_FROM_ETC,
 };
 
-struct skt_source {
+struct skt_origin {
     enum skt_layer layer;
     uint32_t line;     /* of a file, from 1 */
     const char *where; /* name of the variable, path of the file */
@@ -41,12 +41,12 @@ int skt_parse_init(struct skt_parse *parse, struct skt_cli *cli, const struct sk
 const struct skt_opt *skt_parse_row(const struct skt_parse *parse, uint32_t i);
 bool skt_opt_is_arg(const struct skt_opt *opt);    /* positional */
 bool skt_opt_has_value(const struct skt_opt *opt); /* --name VALUE, not a flag */
-const struct skt_source *skt_parse_source(const struct skt_parse *parse, uint32_t i);
+const struct skt_origin *skt_parse_source(const struct skt_parse *parse, uint32_t i);
 /* The row of that long name (n bytes); UINT32_MAX: none. */
 uint32_t skt_parse_find(const struct skt_parse *parse, const char *name, size_t n);
 /* Sets row i from text unless a stronger layer did; an error is told, naming `place`. 0 or SKT_EXIT_USAGE. */
 int skt_parse_set(
-    struct skt_parse *parse, uint32_t i, const char *text, const struct skt_source *source, const char *place);
+    struct skt_parse *parse, uint32_t i, const char *text, const struct skt_origin *source, const char *place);
 
 /* Options before the verb's name; ret_used: how many words. 0 or an exit code. */
 int skt_parse_leading(struct skt_cli *cli, int argc, char **argv, int *ret_used);

@@ -31,7 +31,7 @@ static const char *layer_name(enum skt_layer layer)
     return "";
 }
 
-static void show_json(struct showing *s, const char *verb, const struct skt_opt *opt, const struct skt_source *source)
+static void show_json(struct showing *s, const char *verb, const struct skt_opt *opt, const struct skt_origin *source)
 {
     struct skt_json j;
 
@@ -48,7 +48,7 @@ static void show_json(struct showing *s, const char *verb, const struct skt_opt 
 }
 
 /* "count = 4    # default": can be pasted into a file. */
-static void show_line(struct showing *s, const struct skt_opt *opt, const struct skt_source *source)
+static void show_line(struct showing *s, const struct skt_opt *opt, const struct skt_origin *source)
 {
     char value[VALUE_MAX], line[4 * VALUE_MAX + 128];
     struct skt_room v = skt_room_of(value, sizeof value), out = skt_room_of(line, sizeof line);
@@ -74,7 +74,7 @@ static int show(struct skt_cli *cli, const struct skt_opt *opts)
     if (skt_parse_init(&p, cli, opts))
         return SKT_EXIT_LIMIT;
     for (uint32_t i = 0; (opt = skt_parse_row(&p, i)); i++) {
-        const struct skt_source *source = skt_parse_source(&p, i);
+        const struct skt_origin *source = skt_parse_source(&p, i);
 
         if (!opt->name || !*opt->name || skt_opt_is_arg(opt) || opt->hidden || !strcmp(opt->name, "help"))
             continue;
