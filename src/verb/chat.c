@@ -1,5 +1,6 @@
 /* chat serve, hub: rooms for people, spoken in IRC. */
 #include "verb/verbs.h"
+#include "verb/objects.h"
 
 #include <sockit/chat.h>
 
@@ -270,6 +271,7 @@ const struct skt_verb skt_verb_chat_serve = {
     chat_serve,
     .examples = SKT_EXAMPLES({ "sockit chat serve", "on loopback, port 6667" },
         { "sockit chat serve --listen '*:6667' --tls '*:6697' --cert chat.pem", "for a team" }),
+    .objects = objects_chat,
     .see_also = "hub,serve",
 };
 
@@ -291,5 +293,6 @@ const struct skt_verb skt_verb_hub = {
     hub,
     .examples = SKT_EXAMPLES(
         { "sockit hub", "on loopback, port 6667" }, { "sockit hub --listen '*:6667'", "open to the network" }),
+    .objects = objects_chat,
     .see_also = "chat serve",
 };

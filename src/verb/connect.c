@@ -1,5 +1,6 @@
 /* connect: connect to a peer and talk to it by stdin and stdout, or by a prompt. */
 #include "verb/verbs.h"
+#include "verb/objects.h"
 
 #include "cli/json.h"
 #include "verb/pipe.h"
@@ -110,5 +111,6 @@ const struct skt_verb skt_verb_connect = {
         { "sockit connect --tls --crlf example.org 443", "speak HTTP by hand" },
         { "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | sockit connect localhost 8080", "or by a pipe" },
         { "sockit connect -z -w 1s 192.0.2.1 22", "is the port open?" }),
+    .objects = objects_pipe,
     .see_also = "listen,serve",
 };

@@ -1,5 +1,6 @@
 /* listen: wait for one peer and talk to it by stdin and stdout. */
 #include "verb/verbs.h"
+#include "verb/objects.h"
 
 #include "verb/pipe.h"
 
@@ -80,5 +81,6 @@ const struct skt_verb skt_verb_listen = {
         { "sockit listen -k 7000", "print what one peer after the other sends" },
         { "sockit listen -u '*:5514'", "print datagrams of any sender" },
         { "sockit listen --tls --cert server.pem 7443", "with TLS" }),
+    .objects = objects_pipe,
     .see_also = "connect,serve",
 };

@@ -1,5 +1,6 @@
 /* recv: a directory for who runs send. */
 #include "verb/verbs.h"
+#include "verb/objects.h"
 
 #include "cli/json.h"
 #include "drive/qr.h"
@@ -322,5 +323,6 @@ const struct skt_verb skt_verb_recv = {
     .examples = SKT_EXAMPLES({ "sockit recv inbox", "shows what to type at the other end" },
         { "sockit recv -k --key-file ~/.config/sockit/team.key inbox", "stays up, for all who have the key" },
         { "sockit recv --listen 127.0.0.1:9000 --max-bytes 10GiB --json inbox", "for a program" }),
+    .objects = objects_recv,
     .see_also = "send,impair",
 };

@@ -1,5 +1,6 @@
 /* send: files to who runs recv. */
 #include "verb/verbs.h"
+#include "verb/objects.h"
 
 #include "drive/store.h"
 #include "verb/xfer_both.h"
@@ -248,5 +249,6 @@ const struct skt_verb skt_verb_send = {
         { "sockit send --pair k7qm-2xpd photos 192.168.1.5:7411", "with the code that recv shows" },
         { "sockit send --key-file ~/.config/sockit/team.key build.tar db.lan:7411", "with a secret that both have" },
         { "sockit send --limit-rate 20mbit --key-file k big.iso far.example.org:7411", "leave room for others" }),
+    .objects = objects_send,
     .see_also = "recv,impair",
 };

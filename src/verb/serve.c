@@ -1,5 +1,6 @@
 /* serve: a server for many clients. */
 #include "verb/verbs.h"
+#include "verb/objects.h"
 
 #include <sockit/relay.h>
 #include <sockit/serve.h>
@@ -561,5 +562,6 @@ const struct skt_verb skt_verb_serve = {
         { "sockit serve -u --echo -j 2 '*:9999'", "UDP on every address, two threads" },
         { "sockit serve --to db.lan:5432 --allow 10.0.0.0/8 '*:5432'", "a relay for one network" },
         { "sockit serve --exec 'date' 1313", "run a command for each who comes" }),
+    .objects = objects_serve,
     .see_also = "listen,connect",
 };
