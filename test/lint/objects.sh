@@ -2,7 +2,7 @@
 # Each event that --json prints is in the manual (src/verb/objects.c), and each one in the manual is printed.
 set -eu
 cd "${0%/*}/../../src/verb"
-told=$(tr '\n\\' '  ' <objects.c | grep -o '{ *"[a-z_]*"' | tr -dc 'a-z_\n' | sort -u)
+told=$(tr '\n\134' '  ' <objects.c | grep -o '{ *"[a-z_]*"' | tr -dc 'a-z_\n' | sort -u)
 said=$(for file in *.c; do
     [ "$file" = objects.c ] || cat "$file"
 done)
