@@ -6,13 +6,13 @@
 
 #include "base/text.h"
 #include "cli/json.h"
+#include "drive/crypt.h"
 #include "drive/tap.h"
 #include "verb/live.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 struct hall {
     struct skt_cli *cli;
@@ -189,7 +189,8 @@ static int open_all(struct hall *h)
 
     if ((r = read_files(h)) || (r = live_tls(&h->live, &h->tls, true)))
         return r;
-    (void)!getrandom(&h->conf.seed, sizeof h->conf.seed, 0);
+    if ((r = skt_chance(&h->conf.seed, sizeof h->conf.seed)))
+        return skt_cli_fail(h->cli, SKT_PHASE_ANY, r, "random bytes");
     h->conf.wall_offset = skt_tap_wall();
     if ((r = skt_chat_new(&h->conf, &h->chat)))
         return r == -EINVAL ? skt_cli_usage(h->cli, "server name '%s' is not a host name", h->conf.name)

@@ -4,6 +4,7 @@
 #include "base/acl.h"
 #include "base/text.h"
 #include "cli/json.h"
+#include "drive/crypt.h"
 #include "engine/impair/proxy.h"
 #include "verb/impair_both.h"
 #include "verb/impair_bridge.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 
 enum { LINES_A_SECOND = 20, FIFO_PRIORITY = 10 };
 
@@ -570,10 +570,11 @@ static int impair(struct skt_cli *cli)
     s.conf.max_flows = s.udp ? s.max_conns : 0;
     s.conf.flow_idle = s.udp && s.idle != 300 * SKT_SEC ? s.idle : 0;
     s.conf.every = s.stats_every ? s.stats_every : cli->json ? SKT_SEC : 0;
-    (void)!getrandom(&s.conf.secret, sizeof s.conf.secret, 0);
     rt.spin = s.spin;
     rt.stamps = true;
-    if (!(r = live_open(&s.live, cli, &rt)))
+    if ((r = skt_chance(&s.conf.secret, sizeof s.conf.secret)))
+        r = skt_cli_fail(cli, SKT_PHASE_ANY, r, "random bytes");
+    else if (!(r = live_open(&s.live, cli, &rt)))
         r = run(&s);
     r = live_close(&s.live, r);
     skt_impair_free(s.impair);

@@ -7,6 +7,7 @@
 
 #include "base/acl.h"
 #include "base/text.h"
+#include "drive/crypt.h"
 #include "verb/exits.h"
 #include "verb/live.h"
 #include "verb/serve_json.h"
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 
 enum { LISTENERS_MAX = 16, THREADS_MAX = 64, LINES_A_SECOND = 20 };
@@ -32,7 +32,7 @@ struct server {
     enum policy policy;
     struct skt_listen_conf listen;
     struct skt_rt_conf rt;
-    uint64_t rate;
+    uint64_t rate, seed;
     skt_time stats_every;
     struct skt_strs where, allow, deny;
     struct skt_acl acl;
@@ -198,13 +198,13 @@ static struct skt_engine engine_of(struct worker *w)
         .rate = s->rate,
         .datagrams = s->udp,
         .proxy = s->send_proxy,
-        .flow_idle = s->listen.idle };
+        .flow_idle = s->listen.idle,
+        .seed = s->seed };
 
     if (!s->to && !s->exec) {
         w->serve = skt_serve_new(&serve);
         return w->serve ? skt_serve_engine(w->serve) : (struct skt_engine){ 0 };
     }
-    (void)!getrandom(&relay.seed, sizeof relay.seed, 0);
     w->exits = s->exec ? exits_new() : NULL; /* without memory nobody is told how commands end */
     w->relay = skt_relay_new(&relay);
     return w->relay ? skt_relay_engine(w->relay) : (struct skt_engine){ 0 };
@@ -543,7 +543,9 @@ static int serve(struct skt_cli *cli)
     }
     for (uint32_t i = 0; i < s.threads; i++)
         s.workers[i].server = &s;
-    if (!(r = live_open(&s.live, cli, &s.rt)))
+    if ((r = skt_chance(&s.seed, sizeof s.seed)))
+        r = skt_cli_fail(cli, SKT_PHASE_ANY, r, "random bytes");
+    else if (!(r = live_open(&s.live, cli, &s.rt)))
         r = run(&s);
     close_workers(&s);
     r = live_close(&s.live, r);
