@@ -456,6 +456,24 @@ static void another_sum_is_no_success(void **state)
     closes_with(8, "the sums of sender and receiver differ");
 }
 
+/* A verb that takes its time: the session is told to be closed when its last job is answered, and not before. */
+static void a_job_may_be_answered_after_the_end(void **state)
+{
+    begin_receiver(plain);
+    w.verb.faults.late = true;
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END });
+    run(50 * SKT_MS);
+    assert_int_equal(w.verb.n_jobs, 1); /* SYNC */
+    skt_conn_close(w.peer, w.now, SKT_XFER_STOPPED, "enough");
+    run(100 * SKT_SEC);
+    assert_true(w.closed && !w.verb.closed);
+    verb_answer_one(&w.verb, 0);
+    run(50 * SKT_MS);
+    assert_int_equal(w.verb.why, -ECANCELED);
+    assert_string_equal(w.verb.text, "enough");
+    end();
+}
+
 static void a_huge_file_costs_nothing_until_it_comes(void **state)
 {
     begin_receiver(plain);
@@ -595,6 +613,6 @@ RUN(T(one_address_cannot_keep_others_out), T(a_share_that_is_none_costs_nobody_h
     T(entries_come_in_order_and_as_far_as_allowed), T(values_are_of_what_was_asked_for_and_do_not_change),
     T(blocks_are_of_what_was_asked_for), T(a_group_that_differs_is_asked_for_three_times),
     T(what_only_a_receiver_says_closes), T(another_sum_is_no_success), T(a_huge_file_costs_nothing_until_it_comes),
-    T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
+    T(a_job_may_be_answered_after_the_end), T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
     T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
     T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last))

@@ -208,7 +208,7 @@ void skt_desk_close(struct skt_desk *desk, uint16_t code, const char *fmt, ...)
 void skt_desk_say(struct skt_desk *desk, const struct skt_xfer_message *message)
 {
     if (!desk->closing && !skt_conn_say(desk->conn, message))
-        skt_desk_close(desk, SKT_XFER_NO_MEMORY, "the peer does not read its control stream");
+        skt_desk_close(desk, SKT_XFER_NO_MEMORY, "no room for what is to be said");
 }
 
 bool skt_desk_ask(struct skt_desk *desk, struct skt_xfer_event *ev, const struct skt_job *job)

@@ -345,7 +345,7 @@ static bool tell_settled(struct skt_take *t, struct take_file *f, struct skt_xfe
 /* Another session is at that file, perhaps one whose sender was killed a moment ago: MAKE is asked again for a while. */
 static bool is_busy(struct skt_take *t, struct take_file *f, int64_t result)
 {
-    if (result != -EBUSY || (f->busy_until && t->desk->now >= f->busy_until))
+    if ((result != -EBUSY && result != -EAGAIN) || (f->busy_until && t->desk->now >= f->busy_until))
         return false;
     if (!f->busy_until)
         f->busy_until = t->desk->now + TAKE_BUSY;
@@ -419,7 +419,7 @@ static bool next_sync(struct skt_take *t, struct skt_xfer_event *ev)
     *ev = (struct skt_xfer_event){ .kind = SKT_XFER_SYNC };
     if (!skt_desk_ask(t->desk, ev, &(struct skt_job){ .file = 0 }))
         return false;
-    t->syncing = true;
+    t->syncing = t->sync_out = true;
     skt_hasher_end(&t->sum, t->sum_hash);
     return true;
 }
@@ -516,6 +516,7 @@ void skt_take_answer(struct skt_take *t, const struct skt_job *job, int64_t resu
     if (result < -4095 && result != SKT_XFER_ALL_ZEROS)
         result = -EIO; /* no errno */
     if (job->kind == SKT_XFER_SYNC) {
+        t->sync_out = false;
         t->synced = result >= 0;
         if (result < 0)
             skt_desk_close(t->desk, SKT_XFER_DISK, "the disk did not take it: %s", strerror((int)-result));
@@ -568,7 +569,7 @@ void skt_take_end(struct skt_take *t)
         take_groups_drop(t, t->ring[i % TAKE_RING]);
 }
 
-bool skt_take_over(const struct skt_take *t) { return t->ended && t->base == t->count; }
+bool skt_take_over(const struct skt_take *t) { return t->ended && t->base == t->count && !t->sync_out; }
 
 bool skt_take_done(const struct skt_take *t) { return t->done; }
 

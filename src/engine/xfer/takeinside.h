@@ -68,8 +68,8 @@ struct skt_take {
     uint32_t make;                 /* the next to be made, if it is not late */
     uint32_t makes, compares;      /* not answered */
     bool dir_out;                  /* a directory is being made: what may be in it waits */
-    bool offered, all, syncing, synced, done, agreed, ended;
-    uint64_t asked; /* bytes asked for and not stored */
+    bool offered, all, syncing, sync_out, synced, done, agreed, ended; /* sync_out: SYNC is not answered */
+    uint64_t asked;                                                    /* bytes asked for and not stored */
     uint64_t offered_bytes;
     size_t names;
     struct skt_node todo, busy, saying, asking, writes, again, spare;
