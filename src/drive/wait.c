@@ -69,19 +69,18 @@ static int sleep_events(struct skt_rt *rt, struct epoll_event *ev, skt_time span
     return n;
 }
 
-/* Until `at`, and awake when it comes: a sleeper is late by what the machine needs to wake him (50 us and more). */
+/* Awake when `at` comes: a sleeper is late by what the machine needs to wake him (50 us and more). Awake is turn by turn, not
+ * in a loop of its own: what will have to be done at `at` is in the cache then, which saves 10 us. */
 static int wait_precisely(struct skt_rt *rt, struct epoll_event *ev, skt_time at)
 {
     skt_time spin = spin_time(&rt->spin), left = at - wait_clock() - spin;
-    int n = 0;
+    int n;
 
-    if (left > 0) {
-        n = sleep_events(rt, ev, left);
-        if (n == 0)
-            spin_slept(&rt->spin, wait_clock() - (at - spin));
-    }
-    while (n == 0 && wait_clock() < at)
-        n = epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0);
+    if (left <= 0)
+        return epoll_wait(rt->epoll, ev, EVENTS_A_TURN, 0);
+    n = sleep_events(rt, ev, left);
+    if (n == 0)
+        spin_slept(&rt->spin, wait_clock() - (at - spin));
     return n;
 }
 
