@@ -45,9 +45,11 @@ struct skt_xfer_meta {
 enum skt_xfer_event_kind {
     /* both */
     SKT_XFER_OPEN_SESSION, /* peer is proven to know the secret */
-    SKT_XFER_CLOSED_SESSION, /* why 0: all is stored and verified; -errno and text (unescaped, from the peer or our own) */
-    SKT_XFER_FILE_DONE,      /* file: whole, hash valid */
-    SKT_XFER_FILE_FAILED,    /* why, text: skipped or refused */
+    /* why 0: all is stored and verified. If only some files failed: that of the first, and text says how many. Else -errno, text
+     * unescaped, from the peer or our own. It comes when all jobs of the session are answered. */
+    SKT_XFER_CLOSED_SESSION,
+    SKT_XFER_FILE_DONE,   /* file: whole, hash valid (kind FILE). In the order of numbers, as FAILED is */
+    SKT_XFER_FILE_FAILED, /* why, text: skipped or refused */
     SKT_XFER_READ,  /* job: put bytes of file at offset into room; answer the number, SKT_XFER_ALL_ZEROS, or -errno */
     SKT_XFER_PLAIN, /* no job: data as doc/protocol/xfer.md has it for captures; why: 1 sent, 0 received; peer */
     /* sending */
@@ -55,7 +57,9 @@ enum skt_xfer_event_kind {
     SKT_XFER_FORGET, /* no job: the file is not needed any more: it may be closed */
     SKT_XFER_LAST,   /* job: file was read to its end: answer 0, or -ESTALE: it changed meanwhile */
     /* receiving */
-    SKT_XFER_MAKE, /* job: meta: begin it. Answer: 0: fresh, 1: something is there to be compared (FILE), -errno: refused */
+    SKT_XFER_MAKE, /* job: meta: begin it. Answer: 0: fresh, 1: something is there to be compared (FILE), -EBUSY, -EAGAIN: asked again
+                    * for 40 s, other -errno: refused. Before what may be in a directory its MAKE is answered; hard links and
+                    * directories again when all before them is settled */
     SKT_XFER_WRITE,  /* job: data to file at offset; data of no address: that many zeros (room in `len`). 0 or -errno */
     SKT_XFER_FINISH, /* job: FILE: it is whole: set mode and time, give it its name. 0 or -errno */
     SKT_XFER_SYNC,   /* job: everything of this session must be on the disk now. 0 or -errno */
