@@ -162,5 +162,6 @@ void skt_help_overview(struct skt_cli *cli, struct skt_sink *sink)
     verb_rows(cli, sink, NULL);
     global_options(cli, sink, (const struct skt_opt[]){ SKT_OPT_END });
     skt_sink_str(sink, "\n'sockit help VERB' tells more, 'sockit help --all' everything,\n"
-                       "'sockit help exit-codes' what the exit codes mean.\n");
+                       "'sockit help exit-codes' what the exit codes mean,\n"
+                       "'sockit help units' how a TIME, SIZE or RATE is written.\n");
 }

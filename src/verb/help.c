@@ -31,6 +31,31 @@ static void exit_codes(struct skt_cli *cli)
     }
 }
 
+/* How values are written, wherever a verb takes one: base/units.h. */
+static void units(struct skt_cli *cli)
+{
+    static const char *const rows[][2] = {
+        { "TIME", "5s, 100ms, 1h30m; ns us ms s m h d; without: s (impair wants a unit)" },
+        { "SIZE", "64KiB and 64k are 65536 bytes, 64kB is 64000; so with M, G, T" },
+        { "RATE", "10mbit, 1gbit; 1MB/s, 64KiB/s; 1m, 1000: bytes a second, not bits" },
+        { "PCT", "1% or 0.5%" },
+        { "CIDR", "10.0.0.0/8, 192.0.2.7, 2001:db8::/32" },
+        { "HOST:PORT", "localhost:http, [::1]:80, unix:/path; to listen: 80 (loopback), '*:80'" },
+    };
+    struct skt_json j;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!cli->json) {
+            skt_sink_fmt(&cli->out, "  %-10s %s\n", rows[i][0], rows[i][1]);
+            continue;
+        }
+        skt_json_begin(&j, &cli->out);
+        skt_json_str(&j, "value", rows[i][0]);
+        skt_json_str(&j, "text", rows[i][1]);
+        skt_json_end(&j);
+    }
+}
+
 static int help_everything(struct skt_cli *cli)
 {
     int r = 0;
@@ -72,7 +97,7 @@ static int help(struct skt_cli *cli)
     const struct skt_opt opts[] = {
         SKT_OPT_FLAG('a', "all", &all, "the help of every verb"),
         SKT_OPT_FLAG(0, "man", &man, "the manual page of VERB or of all, for scdoc(1)"),
-        SKT_ARGS(&words, "VERB", "a verb, or 'exit-codes'"),
+        SKT_ARGS(&words, "VERB", "a verb, or 'exit-codes', or 'units'"),
         SKT_OPT_END,
     };
     int r = skt_cli_parse(cli, opts);
@@ -81,6 +106,8 @@ static int help(struct skt_cli *cli)
         return r;
     if (words.n == 1 && !strcmp(words.at[0], "exit-codes"))
         exit_codes(cli);
+    else if (words.n == 1 && !strcmp(words.at[0], "units"))
+        units(cli);
     else if (words.n)
         return help_word(cli, (int)words.n, (char **)(uintptr_t)words.at, man);
     else if (man)
@@ -100,6 +127,7 @@ const struct skt_verb skt_verb_help = {
     help,
     .examples = SKT_EXAMPLES({ "sockit help config", "one verb" }, { "sockit help --all", "every verb" },
         { "sockit help exit-codes", "what the exit codes mean" },
+        { "sockit help units", "how a TIME, SIZE or RATE is written" },
         { "sockit help --json", "every verb and option, one JSON object a line" }),
     .see_also = "config, completion",
 };

@@ -85,6 +85,8 @@ exits 0 "$SOCKIT" help exit-codes
 says '^ *2  usage ' out
 exits 0 "$SOCKIT" help exit-codes --json
 says '^\{"code":130,"name":"interrupted",' out
+exits 0 "$SOCKIT" help units
+says '^  RATE  .*10mbit' out
 exits 0 "$SOCKIT" help help --json
 says '^\{"verb":"help",.*\}$' out
 exits 0 "$SOCKIT" help chat
