@@ -234,6 +234,7 @@ static void left(struct pipe *p, const struct skt_relay_event *ev)
 {
     struct skt_cli *cli = p->live->cli;
     const char *why = skt_rt_why(p->live->rt, ev->link);
+    bool typing = !prompt_ended(p->prompt);
 
     prompt_end(p->prompt);
     if (ev->peer.family)
@@ -241,6 +242,8 @@ static void left(struct pipe *p, const struct skt_relay_event *ev)
             (unsigned long long)ev->out);
     if (cli->json && !p->o.probe && p->came)
         json_line(cli, "disconnected", ev);
+    if (!ev->why && p->came && typing)
+        skt_cli_say(cli, "%s closed the connection", live_addr(&ev->peer));
     if (!ev->why || !p->came)
         return;
     if (ev->outward)

@@ -27,6 +27,8 @@ static void end(struct prompt *p)
     (void)skt_relay_say_end(p->relay);
 }
 
+bool prompt_ended(const struct prompt *p) { return !p || p->ended; }
+
 static void take_line(struct prompt *p, struct skt_span line)
 {
     uint8_t text[LINE_MAX_BYTES + 1]; /* one word: of a datagram socket one datagram */

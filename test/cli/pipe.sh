@@ -202,6 +202,16 @@ cat out err >both
 says 'Server received: Hello' both
 says 'Server received: you' both
 
+# ---- at a prompt: who was left alone is told ----
+free_port
+spawn bye "$SOCKIT" serve --say bye "$port"
+wait_port "$port"
+mkfifo keys
+sleep 20 >keys &
+pids="$pids $!"
+exits 0 timeout 20 "$SOCKIT" connect -i "127.0.0.1:$port" <keys
+says "^127.0.0.1:$port closed the connection$" err
+
 # ---- --json, -v, -q ----
 free_port
 spawn tcp "$SOCKIT" serve --echo "$port"
