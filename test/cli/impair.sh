@@ -226,7 +226,7 @@ ends
 says '"event":"stats".*"refused":1,.*"up":\{"in":3,' few.out
 
 # ---- a profile: its time, its reload ----
-printf '# a flap\ndelay 1ms\nat 1s: delay 60ms\n' >profile
+printf '# a flap\ndelay 1ms\nat 2s: delay 60ms\n' >profile
 impair profile --profile profile
 python3 rtt.py "$port" 3 >rtts || fail "ping through a profile"
 read -r least median <rtts
@@ -281,8 +281,8 @@ if command -v curl >/dev/null; then
 fi
 if command -v socat >/dev/null; then
     free_port
-    spawn unix "$SOCKIT" impair -q --listen "unix:$tmp/bad" --to "127.0.0.1:$echo" --delay 10ms
-    until_true 10 test -S bad || fail "no socket"
+    spawn unix "$SOCKIT" impair --listen "unix:$tmp/bad" --to "127.0.0.1:$echo" --delay 10ms
+    wait_for "^network: " unix.err # the file is there before it is listened at
     is through "$(echo through | timeout 10 socat -t 5 - UNIX-CONNECT:bad)"
 fi
 
