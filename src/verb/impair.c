@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-enum { LINES_A_SECOND = 20, FIFO_PRIORITY = 10 };
+enum { LINES_A_SECOND = 20, FIFO_PRIORITY = 1 /* above all that is not real time; what sockit doctor tries */ };
 
 /* An option per word of the grammar, in the order in which they are taken. */
 enum word { DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, LIMIT, SLOT, WORDS };
@@ -502,7 +502,7 @@ static int bridge(struct impairer *s)
 
 static int impair(struct skt_cli *cli)
 {
-    struct impairer s = { .cli = cli, .share = 1, .idle = 300 * SKT_SEC, .spin = 100 * SKT_US };
+    struct impairer s = { .cli = cli, .share = 1, .idle = 300 * SKT_SEC, .spin = 300 * SKT_US };
     struct skt_rt_conf rt = { 0 };
     char to[600];
     const struct skt_opt opts[] = {
@@ -548,7 +548,7 @@ static int impair(struct skt_cli *cli)
         SKT_OPT_LIST(0, "allow", &s.allow, "CIDR", "serve these addresses; all others are denied"),
         SKT_OPT_LIST(0, "deny", &s.deny, "CIDR", "deny these addresses"),
         SKT_OPT_TIME(0, "stats", &s.stats_every, "TIME", "print counters as JSON each TIME, and at the end"),
-        SKT_OPT_TIME(0, "spin", &s.spin, "TIME", "stay awake for TIME before a deadline (100us): precise, costs CPU",
+        SKT_OPT_TIME(0, "spin", &s.spin, "TIME", "stay awake up to TIME before a deadline (300us): precise, costs CPU",
             .max = 10 * SKT_MS),
         SKT_OPT_FLAG(0, "realtime", &s.realtime, "run before all others (SCHED_FIFO), where allowed"),
         SKT_OPT_END,
