@@ -276,7 +276,7 @@ static void trees_arrive_over_any_path(void **state)
         struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed, .busy = seed % 5 ? 0 : .02 });
         town_init(sim, seed, 1);
         sim_wire_all(sim, draw_path(true));
-        draw_tree(&t.box[1].tree, 1, seed, 3 * SKT_GROUP);
+        draw_tree(&t.box[1].tree, 1, seed, 2 * SKT_GROUP + 200000);
         t.box[0].verb.faults.late = below(2);
         t.box[1].verb.faults.late = below(2);
         run(0, sim_now(sim) + 2000 * SKT_SEC);
@@ -295,7 +295,7 @@ static void killed_ends_resume(void **state)
         struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed });
         town_init(sim, seed, 1);
         sim_wire_all(sim, draw_path(below(2)));
-        draw_tree(&t.box[1].tree, 1, seed, 3 * SKT_GROUP);
+        draw_tree(&t.box[1].tree, 1, seed, 2 * SKT_GROUP + 200000);
         t.box[0].verb.faults.late = below(2);
         run(1 + (uint32_t)below(5), sim_now(sim) + 3000 * SKT_SEC);
         settle();
@@ -312,7 +312,7 @@ static void faults_are_told_as_they_are(void **state)
         struct verb *recv = &t.box[0].verb, *send = &t.box[1].verb;
         town_init(sim, seed, 1);
         sim_wire_all(sim, draw_path(below(2)));
-        draw_tree(&t.box[1].tree, 1, seed, 3 * SKT_GROUP);
+        draw_tree(&t.box[1].tree, 1, seed, 2 * SKT_GROUP + 200000);
         recv->faults = (struct verb_faults){ .late = below(2),
             .refuse = chance(.3) ? .1 : 0,
             .bad_finish = chance(.3) ? .1 : 0,
