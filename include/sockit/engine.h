@@ -83,7 +83,8 @@ struct skt_engine {
 
 /* The rules, which the simulation checks:
  * - send is called until it says false: after each recv, at wake, and after start. Outputs keep their order on a link.
- * - EOF carries what recv left unread, for the last time.
+ * - EOF carries what recv left unread, for the last time. That of datagrams with `doubt` (sockit/rt.h) is a rumour: it may
+ *   come again, and DATA after it.
  * - A link's life: OPEN, then DATA..., at most one EOF, one CLOSE; nothing after CLOSE from either side. The driver also
  *   says CLOSE for a close that the engine asked for. Listeners and datagram sockets are links that begin open.
  * - FULL is told when a flush left something; what is sent to a full link still queues in the driver, and above the

@@ -38,6 +38,9 @@ struct skt_open_conf {
     struct skt_tls *tls; /* borrowed; NULL: plain */
     const char *source;  /* local "host", ":port" or "host:port"; NULL: any */
     bool pmtu;           /* as above */
+    /* Datagrams: anybody may forge an ICMP message that says that nobody listens there. Once the peer has answered it does
+     * not end the link: EOF is told, with why -ECONNREFUSED. */
+    bool doubt;
 };
 
 struct skt_rt_stats {

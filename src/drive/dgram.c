@@ -34,6 +34,7 @@ struct train {
 
 struct dgrams {
     bool connected, no_gso, paused;
+    bool doubt, answered;  /* of a connected one: ICMP is not believed; something came */
     uint8_t here_n;        /* addresses of ours that something came to, so far; IPv4 mapped, if the socket is IPv6 */
     uint8_t (*here)[16];   /* HERE_MAX, made when first needed */
     struct train rest;     /* what the engine held; buf NULL: none */
@@ -59,7 +60,7 @@ static void tell_where(int fd)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
 }
 
-int dgram_start(struct skt_rt *rt, struct link *l)
+int dgram_start(struct skt_rt *rt, struct link *l, bool doubt)
 {
     struct dgrams *d;
     struct sock_name name = { .len = sizeof name.ss };
@@ -67,6 +68,7 @@ int dgram_start(struct skt_rt *rt, struct link *l)
 
     if (!link_extra(l) || !(d = l->x->dgrams = calloc(1, sizeof *d)))
         return -ENOMEM;
+    d->doubt = doubt;
     d->connected = !getpeername(l->fd, (struct sockaddr *)&name.ss, &name.len);
     if (!d->connected)
         tell_where(l->fd);
@@ -255,11 +257,16 @@ static bool receive(struct skt_rt *rt, struct link *l)
     n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
     if (n < 0) {
         if (d->connected && errno == ECONNREFUSED) { /* ICMP said so */
+            if (d->doubt && d->answered) {
+                tell_kind(rt, l, SKT_EOF, -ECONNREFUSED);
+                return true;
+            }
             link_why_peer(rt, l, "talk to", "nobody listens there");
             link_gone(rt, l, -ECONNREFUSED);
         }
         return errno == EINTR;
     }
+    d->answered = true;
     block_used(&rt->in, room.p + n);
     in.buf = rt->in.buf;
     in.data = skt_span_of(room.p, (size_t)n);
@@ -376,7 +383,7 @@ static int send_train(
     struct skt_rt *rt, struct link *l, const struct skt_addr *peer, struct skt_span *train, uint32_t seg)
 {
     struct dgrams *d = l->x->dgrams;
-    bool any = false;
+    bool any = false, told = false;
 
     while (!any || skt_len(*train)) { /* an empty datagram is one, too */
         size_t step = seg && !d->no_gso ? TRAIN_MAX / seg * seg : seg, n = skt_len(*train);
@@ -391,6 +398,10 @@ static int send_train(
             return -EAGAIN;
         if (r == -EINTR)
             continue;
+        if (r == -ECONNREFUSED && d->doubt && d->answered && !told) { /* of an older one: this did not go */
+            told = true;
+            continue;
+        }
         if (seg && n > seg && !d->no_gso && (r == -EIO || r == -EINVAL || r == -EMSGSIZE)) {
             d->no_gso = true; /* this route's device cannot: one by one from now on */
             continue;

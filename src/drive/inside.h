@@ -105,7 +105,7 @@ struct skt_rt {
     int epoll, stop_fd, spare_fd;
     skt_time now;
     struct spin spin; /* of conf.spin */
-    skt_time came; /* when the kernel received what is told now; 0: not known */
+    skt_time came;    /* when the kernel received what is told now; 0: not known */
     struct {
         struct skt_engine engine;
         struct skt_open_conf open;
@@ -209,7 +209,7 @@ int tlslink_fill(struct skt_rt *rt, struct link *l); /* plain queue -> cipher qu
 void tlslink_ended(struct skt_rt *rt, struct link *l);
 
 /* dgram.c */
-int dgram_start(struct skt_rt *rt, struct link *l);
+int dgram_start(struct skt_rt *rt, struct link *l, bool doubt); /* of skt_open_conf */
 void dgram_event(struct skt_rt *rt, struct link *l, unsigned events);
 int dgram_send(
     struct skt_rt *rt, struct link *l, const struct skt_out *out, struct skt_buf *buf, struct skt_span bytes);

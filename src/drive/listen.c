@@ -211,7 +211,7 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
 /* Datagrams have no listener's state but, of a Unix socket, its file. */
 static int dgram_listener(struct skt_rt *rt, struct link *l, const struct skt_endpoint *e, bool pmtu)
 {
-    int r = dgram_start(rt, l);
+    int r = dgram_start(rt, l, false);
 
     if (pmtu)
         sock_pmtu(l->fd);

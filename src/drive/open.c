@@ -25,7 +25,7 @@ struct opening {
     struct skt_tls *tls;
     char *command;    /* EXEC; owned */
     char source[300]; /* "": any */
-    bool pmtu;
+    bool pmtu, doubt;
     skt_time wake; /* step again then */
     struct skt_eyeballs eyes;
     int fds[SKT_EYEBALLS_MAX]; /* of attempts under way; -1 */
@@ -61,6 +61,7 @@ int open_start(struct skt_rt *rt, struct link *l, const char *where, const struc
         snprintf(o->source, sizeof o->source, "%s", conf->source);
     l->idle_ms = link_idle(conf->idle);
     o->pmtu = conf->pmtu;
+    o->doubt = conf->doubt;
     l->socket = true;
     l->x->deadline = rt->now + (conf->timeout ? conf->timeout : OPEN_TIMEOUT);
     o->wake = rt->now; /* begins in the next turn: nothing is told before this returns */
@@ -119,7 +120,7 @@ static void connected(struct skt_rt *rt, struct link *l, int fd)
     struct skt_addr peer = sock_peer(fd), local = sock_local(fd);
     bool datagrams = o->to.scheme == SKT_UDP || o->to.scheme == SKT_UNIXGRAM;
     struct skt_tls *tls = o->tls;
-    bool pmtu = o->pmtu;
+    bool pmtu = o->pmtu, doubt = o->doubt;
     char host[256];
     int r;
 
@@ -132,7 +133,7 @@ static void connected(struct skt_rt *rt, struct link *l, int fd)
         l->x->deadline = 0;
         if (pmtu)
             sock_pmtu(fd);
-        if ((r = dgram_start(rt, l)))
+        if ((r = dgram_start(rt, l, doubt)))
             link_gone(rt, l, r);
         else
             tell(rt, l, &in);

@@ -158,7 +158,7 @@ static int secret(struct sender *s)
 static int start(struct sender *s, const char *peer)
 {
     const char *where = live_where(s->x.cli, "udp:", peer, NULL);
-    struct skt_open_conf open = { .pmtu = true };
+    struct skt_open_conf open = { .pmtu = true, .doubt = true };
     struct live_need need = { .peer = where, .trees = { s->args.at, s->args.n - 1 } };
     uint64_t files, bytes;
     int r, engine;

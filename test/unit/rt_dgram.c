@@ -194,6 +194,46 @@ static void a_connected_socket_hears_that_nobody_listens(void **state)
     end();
 }
 
+/* Who has answered is not gone because an ICMP message says so, which anybody can send. */
+static void who_has_answered_is_doubted_to_be_gone(void **state)
+{
+    const struct skt_open_conf conf = { .doubt = true };
+    int fd = socket_on(SOCK_DGRAM, 0);
+    uint16_t port = port_of_fd(fd);
+    struct sockaddr_storage from;
+    socklen_t len = sizeof from;
+    char got[10];
+    skt_link link;
+
+    begin(NULL);
+    link = open_to(local_text("udp:", port), &conf);
+    UNTIL(told(h, link, SKT_OPEN));
+    say(h, link, "one");
+    UNTIL(recvfrom(fd, got, sizeof got, 0, (struct sockaddr *)&from, &len) == 3);
+    assert_int_equal(sendto(fd, "ok", 2, 0, (struct sockaddr *)&from, len), 2);
+    UNTIL(told(h, link, SKT_DATA));
+    close(fd);
+    say(h, link, "two");
+    UNTIL(told(h, link, SKT_EOF));
+    assert_int_equal(last(h, link, SKT_EOF)->why, -ECONNREFUSED);
+    assert_null(told(h, link, SKT_CLOSE));
+    fd = socket_on(SOCK_DGRAM, port); /* and there it is again */
+    say(h, link, "three");
+    UNTIL(recv(fd, got, sizeof got, 0) == 5);
+    close(fd);
+    end();
+    begin(NULL); /* who never has, is */
+    fd = socket_on(SOCK_DGRAM, 0);
+    port = port_of_fd(fd);
+    link = open_to(local_text("udp:", port), &conf);
+    close(fd);
+    UNTIL(told(h, link, SKT_OPEN));
+    say(h, link, "one");
+    UNTIL(told(h, link, SKT_CLOSE));
+    assert_int_equal(last(h, link, SKT_CLOSE)->why, -ECONNREFUSED);
+    end();
+}
+
 static void what_is_held_comes_again(void **state)
 {
     skt_link l;
@@ -325,6 +365,7 @@ static void silence_ends_a_connected_socket_but_not_a_server(void **state)
 
 RUN(T(a_datagram_is_told_with_its_sender_and_answered), T(a_train_arrives_as_single_datagrams),
     T(what_a_full_socket_does_not_take_waits_and_room_is_told), T(what_is_too_large_is_lost_and_counted),
-    T(a_close_sends_first_what_waits), T(a_connected_socket_hears_that_nobody_listens), T(what_is_held_comes_again),
+    T(a_close_sends_first_what_waits), T(a_connected_socket_hears_that_nobody_listens),
+    T(who_has_answered_is_doubted_to_be_gone), T(what_is_held_comes_again),
     T(bound_to_every_address_it_answers_from_the_one_that_was_asked), T(a_train_too_leaves_from_where_it_was_asked_for),
     T(unix_datagrams_find_back), T(silence_ends_a_connected_socket_but_not_a_server))

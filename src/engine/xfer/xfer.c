@@ -25,6 +25,15 @@ static void on_gone(struct skt_xfer *x, int why)
     }
 }
 
+/* Somebody says that the other end is not there any more. Is it? */
+static void doubt(struct skt_xfer *x)
+{
+    for (uint32_t i = 0; i < x->conf.sessions; i++)
+        if (x->sessions[i] && x->sessions[i]->conn)
+            skt_conn_prove(x->sessions[i]->conn, x->now);
+    x->poke = true;
+}
+
 /* The handshake is in clear anyway; a conn gives what it seals and opens. */
 static void show_clear(struct skt_xfer *x, bool sent, const struct skt_addr *peer, struct skt_span datagram)
 {
@@ -53,8 +62,8 @@ static void xfer_recv(void *self, skt_time now, struct skt_in *in)
     case SKT_FULL: x->full = true; break;
     case SKT_ROOM: x->full = false; break;
     case SKT_CLOSE: on_gone(x, in->why); break;
+    case SKT_EOF: doubt(x); break;
     case SKT_OPEN:
-    case SKT_EOF:
     case SKT_SHARE:
     case SKT_MOVE: break; /* nothing to do */
     }
