@@ -414,7 +414,7 @@ static void a_job_may_be_answered_after_the_end(void **state)
     verb_answer_one(&w.verb, 0);
     run(50 * SKT_MS);
     assert_int_equal(w.verb.why, -ECANCELED);
-    assert_string_equal(w.verb.text, "enough");
+    assert_string_equal(w.verb.text, "the other end says: enough");
     end();
 }
 

@@ -75,7 +75,7 @@ static const char *words(const struct session *s, const struct skt_conn_event *e
 
 static void on_closed(struct session *s, const struct skt_conn_event *ev)
 {
-    char failed[64];
+    char failed[64], said[sizeof s->text];
 
     if (all_is_well(s, ev)) {
         if (s->take)
@@ -86,7 +86,9 @@ static void on_closed(struct session *s, const struct skt_conn_event *ev)
         xfer_closed(s, s->desk.first_why, s->desk.failures ? failed : "");
         return;
     }
-    xfer_closed(s, ev->why ? ev->why : why_of(ev->code), words(s, ev));
+    /* The other end's words are told as such: they could be those with which we tell of a success. */
+    (void)snprintf(said, sizeof said, "%s%s", ev->by_peer && *ev->text ? "the other end says: " : "", words(s, ev));
+    xfer_closed(s, ev->why ? ev->why : why_of(ev->code), said);
 }
 
 bool xfer_over(const struct skt_xfer *x, const struct session *s)
