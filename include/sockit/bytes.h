@@ -44,16 +44,20 @@ struct skt_room {
 static inline struct skt_span skt_span_of(const void *p, size_t n)
 {
     const uint8_t *begin = (const uint8_t *)p;
-    struct skt_span s = { begin, n ? begin + n : begin, false };
+    struct skt_span s = { begin, begin, false };
 
+    if (n)
+        s.end += n; /* of nothing at no address it would be undefined */
     return s;
 }
 static inline struct skt_span skt_span_str(const char *text) { return skt_span_of(text, strlen(text)); }
 static inline struct skt_room skt_room_of(void *p, size_t n)
 {
     uint8_t *begin = (uint8_t *)p;
-    struct skt_room r = { begin, n ? begin + n : begin, false };
+    struct skt_room r = { begin, begin, false };
 
+    if (n)
+        r.end += n;
     return r;
 }
 static inline size_t skt_len(struct skt_span s) { return (size_t)(s.end - s.p); }

@@ -240,7 +240,7 @@ static bool read_one(struct skt_offer *o, struct offer_wants *wants, struct skt_
 {
     struct offer_file *f = NULL;
     struct offer_want *want;
-    struct skt_job job;
+    struct skt_job job = { 0 };
     uint8_t value[SKT_HASH];
 
     for (; (want = first_want(o, wants, &f)); want->group++, want->count--) {

@@ -67,7 +67,7 @@ struct skt_offer {
     bool done, ended, over;
     uint32_t walk_from; /* count when WALK was asked */
     struct offer_wants needs, checking;
-    uint64_t settled; /* bytes of files that the receiver has */
+    uint64_t settled;      /* bytes of files that the receiver has */
     uint64_t held, unsent; /* bytes of buffers; of files, wanted and read or being read, not sent once */
     struct offer_group **slots;
     uint32_t *free_slots, n_free, n_slots, generation;
