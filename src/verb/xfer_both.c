@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 20 };                   /* of failures on the terminal; --json has them all */
+enum { ENOUGH = 1000, LINES_MAX = 20 };    /* of failures on the terminal; --json has them all */
 static const skt_time LOOK = 100 * SKT_MS; /* from one look at the progress to the next */
 static const skt_time TICK = 20 * SKT_MS;
 static const skt_time FAREWELL = 3 * SKT_SEC; /* for who is slow to hear our last packet */
@@ -363,7 +363,7 @@ static void say_sum(struct xfer_both *x, const struct skt_xfer_stats *s, skt_tim
         skt_put_size(&t, s->bytes_same);
         skt_put_str(&t, " were there already");
     }
-    if (s->packets_lost)
+    if (x->conf.send && s->packets_lost && s->packets >= ENOUGH) /* of a few packets it says nothing */
         skt_put_fmt(&t, "; %.2f%% of the packets lost", 100 * lost_share(s));
     *t.p = 0;
     skt_cli_say(x->cli, "%s", text);
@@ -442,9 +442,11 @@ void xfer_farewell(struct xfer_both *x)
     do {
         if (skt_rt_step(x->live.rt) < 0) /* a second signal */
             return;
-        while (skt_xfer_next(x->xfer, &e)) /* of sessions that are over: nothing to be done any more */
+        while (skt_xfer_next(x->xfer, &e)) /* of sessions that are over: there is nothing to be done any more */
             if (e.job)
                 skt_xfer_answer(x->xfer, e.job, -ECANCELED);
+            else if (e.kind == SKT_XFER_PLAIN)
+                capture(x, &e);
         (void)live_due(&x->live);
     } while (engine.ops->wake(engine.self) != SKT_NEVER && skt_rt_now(x->live.rt) < until);
 }
