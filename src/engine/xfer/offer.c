@@ -3,6 +3,7 @@
 
 #include "engine/xfer/offerinside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -217,8 +218,10 @@ static bool tell_settled(struct skt_offer *o, struct offer_file *f, struct skt_x
 {
     uint8_t number[4];
     struct skt_room room = skt_room_of(number, sizeof number);
-    bool is_file = f->meta.kind == SKT_XFER_FILE;
+    bool is_file;
 
+    assert(f); /* the number of files that are settled is below the number of all */
+    is_file = f->meta.kind == SKT_XFER_FILE;
     if (f->jobs)
         return false;
     if (f->opened) {
@@ -355,7 +358,8 @@ void skt_offer_answer(struct skt_offer *o, const struct skt_job *job, int64_t re
         walked(o, result);
         return;
     }
-    f = offer_file(o, job->file); /* is there: jobs hold it */
+    f = offer_file(o, job->file);
+    assert(f); /* jobs hold it */
     f->jobs--;
     o->jobs--;
     if (job->kind == SKT_XFER_READ)

@@ -3,6 +3,7 @@
 
 #include "engine/xfer/takeinside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -522,7 +523,8 @@ void skt_take_answer(struct skt_take *t, const struct skt_job *job, int64_t resu
             skt_desk_close(t->desk, SKT_XFER_DISK, "the disk did not take it: %s", strerror((int)-result));
         return;
     }
-    f = take_file(t, job->file); /* is there: jobs hold it */
+    f = take_file(t, job->file);
+    assert(f); /* jobs hold it */
     f->jobs--;
     switch (job->kind) {
     case SKT_XFER_MAKE: made(t, f, result); break;
