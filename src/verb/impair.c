@@ -9,6 +9,7 @@
 #include "verb/impair_both.h"
 #include "verb/impair_bridge.h"
 #include "verb/live.h"
+#include "verb/objects.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -594,5 +595,6 @@ const struct skt_verb skt_verb_impair = {
         { "sockit impair -l 8080 -t localhost:80 --reset-after 64KiB --share 10%", "a tenth of all is reset" },
         { "sockit impair -l 8080 -t localhost:80 --profile flap.profile --json", "changes in time, counters a second" },
         { "sockit impair --bridge eth1 eth2 --delay 300ms --rate 1mbit", "a satellite between two interfaces" }),
+    .objects = objects_impair,
     .see_also = "serve,doctor",
 };
