@@ -1,6 +1,5 @@
 /* chat serve, hub: rooms for people, spoken in IRC. */
 #include "verb/verbs.h"
-#include "verb/objects.h"
 
 #include <sockit/chat.h>
 
@@ -9,6 +8,7 @@
 #include "drive/crypt.h"
 #include "drive/tap.h"
 #include "verb/live.h"
+#include "verb/objects.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* connect: connect to a peer and talk to it by stdin and stdout, or by a prompt. */
 #include "verb/verbs.h"
-#include "verb/objects.h"
 
 #include "cli/json.h"
+#include "verb/objects.h"
 #include "verb/pipe.h"
 
 #include <errno.h>

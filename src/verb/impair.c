@@ -294,21 +294,6 @@ static void be_precise(struct impairer *s)
             s->cli, "no real-time priority: %s; others may delay us (sockit doctor says more)", strerror(errno));
 }
 
-/* Its target would be itself: each connection would make the next. */
-static bool leads_to_itself(const struct skt_addr *at, const char *to)
-{
-    struct skt_endpoint e;
-    struct skt_addr host;
-    static const struct skt_addr any;
-
-    if (skt_endpoint_parse(to, &e, NULL) || (e.scheme != SKT_TCP && e.scheme != SKT_UDP) || e.port != at->port)
-        return false;
-    if (!*e.host || !strcmp(e.host, "localhost"))
-        return true;
-    return !skt_addr_parse(e.host, &host) && host.family == at->family &&
-           (!memcmp(host.ip, at->ip, sizeof host.ip) || (!memcmp(at->ip, any.ip, sizeof any.ip) && host.ip[0] == 127));
-}
-
 static int open_listener(struct impairer *s, int engine)
 {
     struct skt_listen_conf conf = { .max_conns = s->max_conns, .idle = s->idle, .acl = s->acl.n ? &s->acl : NULL };
@@ -322,7 +307,7 @@ static int open_listener(struct impairer *s, int engine)
             s->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(s->live.rt, 0));
     if (skt_rt_local(s->live.rt, link, &at) || at.family == SKT_LOCAL)
         skt_cli_say(s->cli, "listening on %s, to %s", s->listen, s->to);
-    else if (leads_to_itself(&at, s->conf.to))
+    else if (live_leads_back(&at, s->conf.to))
         return skt_cli_usage(s->cli, "--to %s is where --listen is: it would lead to itself", s->to);
     else
         skt_cli_say(s->cli, "listening on %s%s, to %s", live_addr(&at), s->udp ? " (UDP)" : "", s->to);

@@ -1,7 +1,7 @@
 /* listen: wait for one peer and talk to it by stdin and stdout. */
 #include "verb/verbs.h"
-#include "verb/objects.h"
 
+#include "verb/objects.h"
 #include "verb/pipe.h"
 
 #include <errno.h>

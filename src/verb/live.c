@@ -326,3 +326,17 @@ const char *live_addr(const struct skt_addr *addr)
     *room.p = 0;
     return text;
 }
+
+bool live_leads_back(const struct skt_addr *at, const char *to)
+{
+    struct skt_endpoint e;
+    struct skt_addr host;
+    static const struct skt_addr any;
+
+    if (skt_endpoint_parse(to, &e, NULL) || (e.scheme != SKT_TCP && e.scheme != SKT_UDP) || e.port != at->port)
+        return false;
+    if (!*e.host || !strcmp(e.host, "localhost"))
+        return true;
+    return !skt_addr_parse(e.host, &host) && host.family == at->family &&
+           (!memcmp(host.ip, at->ip, sizeof host.ip) || (!memcmp(at->ip, any.ip, sizeof any.ip) && host.ip[0] == 127));
+}

@@ -75,6 +75,8 @@ int live_shut_in(struct live *live, const struct live_need *need);
 
 /* "HOST PORT" or "[HOST:]PORT" as one endpoint text, with "udp:", "unix:" put in front. NULL: out of memory. */
 const char *live_where(struct skt_cli *cli, const char *scheme, const char *host, const char *port);
+/* Is the target where this listener is? Then who comes would be led round for ever. */
+bool live_leads_back(const struct skt_addr *at, const char *to);
 /* The text of an address, for talk. Valid until the fourth next call. */
 const char *live_addr(const struct skt_addr *addr);
 skt_time live_now(void);

@@ -1,10 +1,10 @@
 /* recv: a directory for who runs send. */
 #include "verb/verbs.h"
-#include "verb/objects.h"
 
 #include "cli/json.h"
 #include "drive/qr.h"
 #include "drive/store.h"
+#include "verb/objects.h"
 #include "verb/xfer_both.h"
 
 #include <errno.h>

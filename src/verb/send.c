@@ -1,8 +1,8 @@
 /* send: files to who runs recv. */
 #include "verb/verbs.h"
-#include "verb/objects.h"
 
 #include "drive/store.h"
+#include "verb/objects.h"
 #include "verb/xfer_both.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* serve: a server for many clients. */
 #include "verb/verbs.h"
-#include "verb/objects.h"
 
 #include <sockit/relay.h>
 #include <sockit/serve.h>
@@ -10,6 +9,7 @@
 #include "drive/crypt.h"
 #include "verb/exits.h"
 #include "verb/live.h"
+#include "verb/objects.h"
 #include "verb/serve_json.h"
 
 #include <errno.h>
@@ -222,6 +222,8 @@ static int listen_all(struct worker *w, int engine)
 
         if (r)
             return skt_cli_fail_why(s->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(w->rt, 0));
+        if (s->to && !skt_rt_local(w->rt, link, &at) && live_leads_back(&at, s->to))
+            return skt_cli_usage(s->cli, "--to %s is where we listen: it would lead to itself", s->to);
         if (w != s->workers)
             continue;
         serve_json_listening(

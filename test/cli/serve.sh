@@ -285,3 +285,8 @@ silent quiet.err
 # ---- a port that is taken ----
 exits 1 timeout 20 "$SOCKIT" serve --echo "$port"
 says "bind $port: Address already in use: another program listens there" err
+
+# ---- a relay to itself would make connections without end ----
+free_port
+exits 2 timeout 10 "$SOCKIT" serve --to "localhost:$port" "$port" 2>err
+says "error: --to localhost:$port is where we listen: it would lead to itself" err
