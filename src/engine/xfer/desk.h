@@ -8,11 +8,14 @@
 /* --- buffers: of powers of two, 4 KiB to 1 MiB; those let go of are kept for the next --- */
 
 enum { SKT_POOL_CLASSES = 9, SKT_POOL_KEEP = 32 << 20 /* bytes kept */ };
+#define SKT_POOL_ASKED (512ull << 20) /* of all receiving sessions, but for one group each */
+
 struct skt_pool {
     struct skt_pool_free {
         struct skt_pool_free *next;
     } * free[SKT_POOL_CLASSES];
     size_t kept;
+    uint64_t asked; /* bytes that all receiving sessions have asked for and not stored */
 };
 size_t skt_pool_size(size_t len);                         /* bytes of the buffer that has room for len; <= 1 MiB */
 uint8_t *skt_pool_get(struct skt_pool *pool, size_t len); /* NULL: no memory */

@@ -39,6 +39,7 @@ static struct take_group *group_new(struct skt_take *t, struct take_file *f, uin
     *g = (struct take_group){ .file = f, .index = index, .len = take_group_len(f, index), .got = got };
     skt_list_put(&f->active, &g->of_file);
     t->asked += g->len;
+    t->desk->pool->asked += g->len;
     return g;
 }
 
@@ -56,6 +57,7 @@ static void group_free(struct skt_take *t, struct take_group *g)
         cell->group = NULL;
     skt_pool_put(t->desk->pool, g->bytes, g->len);
     t->asked -= g->len;
+    t->desk->pool->asked -= g->len;
     skt_list_drop(&g->list);
     skt_list_drop(&g->of_file);
     if (t->n_spare == SPARE_MAX) {
@@ -101,12 +103,13 @@ static void say_need(struct skt_take *t, const struct take_file *f, uint64_t gro
         &(struct skt_xfer_message){ .kind = SKT_XFER_NEED, .file = f->number, .group = group, .count = count });
 }
 
-/* Is group f->ask one to be asked for, and does the window allow it? */
+/* Is group f->ask one to be asked for, and do the window, and that of all sessions together, allow it? One always may. */
 static bool begin_group(struct skt_take *t, struct take_file *f)
 {
+    uint32_t len = take_group_len(f, f->ask);
     struct skt_cell *cell;
 
-    if (t->asked && t->asked + take_group_len(f, f->ask) > t->conf.window)
+    if (t->asked && (t->asked + len > t->conf.window || t->desk->pool->asked + len > SKT_POOL_ASKED))
         return false;
     cell = skt_cell_make(&f->cells, f->ask, &t->desk->cells);
     if (cell)
