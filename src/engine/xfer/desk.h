@@ -7,9 +7,11 @@
 
 /* --- buffers: of powers of two, 4 KiB to 1 MiB; those let go of are kept for the next --- */
 
-enum { SKT_POOL_CLASSES = 9, SKT_POOL_KEEP = 32 << 20 /* bytes kept */ };
-#define SKT_POOL_ASKED (512ull << 20) /* of all receiving sessions, but for one group each */
-
+enum {
+    SKT_POOL_CLASSES = 9,
+    SKT_POOL_KEEP = 32 << 20,  /* bytes kept */
+    SKT_POOL_ASKED = 512 << 20 /* that all receiving sessions have asked for and not stored, but for one group each */
+};
 struct skt_pool {
     struct skt_pool_free {
         struct skt_pool_free *next;
