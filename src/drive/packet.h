@@ -30,8 +30,9 @@ struct skt_packet_stats {
 
 enum { SKT_PACKET_BATCH = 64 };
 
-/* ring: bytes; 0: 32 MiB. On failure *why has a sentence that names the interface and the way out. -ENODEV: no such
- * interface; -EPERM: needs CAP_NET_RAW; -ENETDOWN; -EMEDIUMTYPE: not Ethernet; -EBUSY: a port of a bridge, a bond. */
+/* ring: bytes, or as much of it as there is memory for; 0: 64 MiB. On failure *why has a sentence that names the interface
+ * and the way out. -ENODEV: no such interface; -EPERM: needs CAP_NET_RAW; -ENETDOWN; -EMEDIUMTYPE: not Ethernet; -EBUSY: a
+ * port of a bridge, a bond. */
 int skt_packet_open(const char *name, uint64_t ring, struct skt_packet **ret_packet, struct skt_room *why);
 void skt_packet_free(struct skt_packet *packet);
 SKT_CLEANUP(skt_packet)

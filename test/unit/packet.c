@@ -3,9 +3,34 @@
 #include "cables.h"
 
 #include <arpa/inet.h>
+#include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
+
+static struct {
+    int fails, error;
+    uint32_t asked, bytes; /* how often, and for how much, last */
+} rings;
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    struct tpacket_req req;
+
+    if (level != SOL_PACKET || name != PACKET_RX_RING)
+        return __real_setsockopt(fd, level, name, value, len);
+    memcpy(&req, value, sizeof req);
+    rings.asked++;
+    rings.bytes = req.tp_block_nr * req.tp_block_size;
+    if (!rings.fails)
+        return __real_setsockopt(fd, level, name, value, len);
+    rings.fails--;
+    errno = rings.error;
+    return -1;
+}
 
 static void refused(const char *name, int error, const char *words)
 {
@@ -68,6 +93,32 @@ static void a_frame_arrives_whole_with_its_time_and_only_there(void **state)
     send_frame(b, frame_of(2, 1514));
     in = next(a);
     is_frame(in.frame, 2, 1514);
+}
+
+static void without_memory_for_its_ring_it_takes_a_smaller_one(void **state)
+{
+    memset(&rings, 0, sizeof rings);
+    rings.fails = 2;
+    rings.error = ENOMEM;
+    {
+        skt_auto(skt_packet) struct skt_packet *a = port("a", 0), *b = port("b", 1);
+        rings.fails = 0;
+        send_frame(b, frame_of(1, 60));
+        is_frame(next(a).frame, 1, 60);
+    }
+    assert_int_equal(rings.asked, 3 + 1);
+    memset(&rings, 0, sizeof rings);
+    skt_packet_free(port("a", 0));
+    assert_true(rings.asked == 1 && rings.bytes == 64 << 20);
+    rings.fails = 100;
+    rings.error = ENOMEM;
+    refused("a", -ENOMEM, "cannot be opened");
+    assert_int_equal(rings.bytes, 1 << 20); /* the smallest that it tries */
+    rings.fails = 2;                        /* refused() asks twice; another error is not a matter of size */
+    rings.error = EINVAL;
+    rings.asked = 0;
+    refused("a", -EINVAL, "cannot be opened");
+    assert_int_equal(rings.asked, 2);
 }
 
 static void batches_come_in_order_round_the_ring(void **state)
@@ -235,7 +286,8 @@ static void gone_for_good_is_another_thing(void **state)
 }
 
 CABLES_MAIN(T(an_interface_that_will_not_do_is_refused_with_the_way_out), T(what_is_known_of_it_is_true),
-    T(a_frame_arrives_whole_with_its_time_and_only_there), T(batches_come_in_order_round_the_ring),
-    T(what_finds_the_ring_full_is_counted), T(a_tag_that_the_kernel_takes_out_is_put_in_again),
-    T(a_train_comes_whole_and_can_be_cut), T(what_is_longer_than_the_interface_takes_is_refused),
-    T(down_is_told_and_up_again_it_goes_on), T(gone_for_good_is_another_thing))
+    T(a_frame_arrives_whole_with_its_time_and_only_there), T(without_memory_for_its_ring_it_takes_a_smaller_one),
+    T(batches_come_in_order_round_the_ring), T(what_finds_the_ring_full_is_counted),
+    T(a_tag_that_the_kernel_takes_out_is_put_in_again), T(a_train_comes_whole_and_can_be_cut),
+    T(what_is_longer_than_the_interface_takes_is_refused), T(down_is_told_and_up_again_it_goes_on),
+    T(gone_for_good_is_another_thing))
