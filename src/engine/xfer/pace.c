@@ -2,6 +2,7 @@
 #include "engine/xfer/pace.h"
 
 #define BURST SKT_MS
+#define LATE  (8 * SKT_MS) /* of a machine that is busy: what it did not let us send goes at once */
 
 static uint64_t bytes_in(skt_time span, uint64_t rate)
 {
@@ -28,7 +29,8 @@ uint64_t skt_pace_least(uint64_t rate, uint32_t packet)
 uint64_t skt_pace_credit(struct skt_pace *pace, skt_time now, uint64_t rate, uint32_t packet)
 {
     skt_time span = now - pace->at;
-    uint64_t most = burst(rate, packet), add;
+    bool waits = pace->credit < skt_pace_least(rate, packet); /* more would have gone the last time */
+    uint64_t most = burst(rate, packet), late = bytes_in(LATE, rate), add;
 
     if (rate == UINT64_MAX) {
         pace->at = now;
@@ -38,6 +40,7 @@ uint64_t skt_pace_credit(struct skt_pace *pace, skt_time now, uint64_t rate, uin
     pace->credit += add;
     /* Only the time of whole bytes is used up: with a low rate the rests are what counts. */
     pace->at += rate ? (skt_time)((double)add * 1e9 / (double)rate) : span;
+    most = waits && most < late ? late : most;
     if (pace->credit > most) {
         pace->credit = most;
         pace->at = now;
