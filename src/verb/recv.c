@@ -317,9 +317,7 @@ const struct skt_verb skt_verb_recv = {
         "code). A wrong code is spent by that, and three lock. With --key-file there is no code: who has the same key may come. Nothing outside DIR is "
         "touched, nothing that exists is overwritten unless asked. A file has its name when it is whole and verified; "
         "what broke off before that waits as NAME.part-sockit, and goes on from there.\n\n"
-        "Exit codes are those of send; -k ends by a signal, with 0 if anybody came.\n\n"
-        "With --json: `listening` (addresses, code) at the start and for each new code; `wrong_code` (left: how many more until it "
-        "locks); and for each sender, told apart by session, the objects of `sockit help send`.",
+        "Exit codes are those of send; -k ends by a signal, with 0 if anybody came.",
     .examples = SKT_EXAMPLES({ "sockit recv inbox", "shows what to type at the other end" },
         { "sockit recv -k --key-file ~/.config/sockit/team.key inbox", "stays up, for all who have the key" },
         { "sockit recv --listen 127.0.0.1:9000 --max-bytes 10GiB --json inbox", "for a program" }),

@@ -239,12 +239,7 @@ const struct skt_verb skt_verb_send = {
         "symbolic and hard links, holes.\n\n"
         "Exit code 0 means: stored there, and verified by both. What broke off goes on where it was when both ends are started again: "
         "what is there already is compared, not sent. Else 4 or 5: nobody is there; 6: the other end is gone; 7: the secret is wrong; "
-        "8: not all files went over; 10: recv takes no more.\n\n"
-        "With --json: `session` (session, peer); `file` for each that is stored (session, path, kind, bytes, blake3), `failed` for each that "
-        "is not (errno, why); `progress` each second; `done` or `broken` at the end. The last three have files_done, files, bytes_done, "
-        "bytes, bytes_same (were there already), bytes_sent (all that went out), bytes_resent, packets, packets_lost, rtt_ms, rate "
-        "(bytes a second that arrive) and packet_size; the end also files_failed, seconds, aead, and sum (one for all files, the same at both "
-        "ends) or why.",
+        "8: not all files went over; 10: recv takes no more.",
     .examples = SKT_EXAMPLES(
         { "sockit send --pair k7qm-2xpd photos 192.168.1.5:7411", "with the code that recv shows" },
         { "sockit send --key-file ~/.config/sockit/team.key build.tar db.lan:7411", "with a secret that both have" },
