@@ -145,7 +145,7 @@ static void a_loss_in_a_standing_queue_makes_it_step_back(void **state)
         step_ms(&d, 0);
     assert_string_equal(skt_cc_state(d.cc), "cruise");
     d.theirs = 20 * SKT_MS;
-    for (int i = 0; i < 60 && !strcmp(skt_cc_state(d.cc), "cruise") != 0; i++)
+    for (int i = 0; i < 60 && !strcmp(skt_cc_state(d.cc), "cruise"); i++)
         step_ms(&d, PACKET);
     assert_string_equal(skt_cc_state(d.cc), "down");
     skt_cc_free(d.cc);
