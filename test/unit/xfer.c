@@ -119,7 +119,7 @@ static void step(void)
     while (any) {
         any = false;
         for (int i = 0; i < 2; i++)
-            any |= verb_turn(&w.verb[i]) | pump_out(i);
+            any |= (int)verb_turn(&w.verb[i]) | (int)pump_out(i); /* both, whatever the first says */
     }
     for (int i = 0; i < 2; i++) {
         struct skt_engine e = skt_xfer_engine(w.verb[i].x);

@@ -139,7 +139,7 @@ static void run(void)
             if (w.n)
                 deliver();
             for (int i = 0; i < 2; i++)
-                any |= pump_out(i) | turn(i);
+                any |= (int)pump_out(i) | (int)turn(i); /* both, whatever the first says */
             w.now += 10 * SKT_US;
         }
         for (int i = 0; i < 2; i++) {

@@ -119,7 +119,7 @@ static bool peer_sends(void)
 static void run(skt_time span)
 {
     for (skt_time until = w.now + span; w.now < until && !(w.closed && w.verb.closed); w.now += SKT_MS)
-        while (engine_sends() | peer_sends())
+        while ((int)engine_sends() | (int)peer_sends()) /* both, whatever the first says */
             w.now += 10 * SKT_US;
 }
 
