@@ -157,12 +157,13 @@ static void lend(struct skt_outbox *ob, struct skt_buf *buf)
 /* A fan-out: those behind it that get the same bytes go with it, as many as the driver takes at once. */
 static void gather(struct skt_outbox *ob, const struct skt_delivery first, struct skt_out *out)
 {
+    assert(first.buf);
     while (out->also_n < out->also_max && ob->head < ob->tail) {
         const struct skt_delivery *d = &ob->queue[ob->head];
         if (d->buf != first.buf || d->at != first.at || d->len != first.len)
             break;
         out->also[out->also_n++] = d->link;
-        d->buf->refs--; /* the one that is lent will do */
+        first.buf->refs--; /* the one that is lent will do */
         ob->head++;
     }
 }

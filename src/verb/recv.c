@@ -74,7 +74,7 @@ static void show_qr(struct receiver *v, const char *text)
         return;
     }
     *room.p = 0;
-    fputs(drawn, stderr);
+    (void)fputs(drawn, stderr);
 }
 
 static void json_listening(struct receiver *v, const struct skt_addr *addrs, uint32_t n, const char *code)

@@ -5,6 +5,7 @@
 #include "verb/objects.h"
 #include "verb/xfer_both.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -141,7 +142,7 @@ static int secret(struct sender *s)
         return xfer_key(&s->x);
     s->x.conf.pair = true;
     if (!s->pair && isatty(STDIN_FILENO) && !s->x.cli->quiet) {
-        fputs("pair code that recv shows: ", stderr);
+        (void)fputs("pair code that recv shows: ", stderr);
         if (fgets(typed, sizeof typed, stdin)) {
             typed[strcspn(typed, "\n")] = 0;
             s->pair = typed;
@@ -203,6 +204,7 @@ static int send_files(struct skt_cli *cli)
 
     if (r)
         return r;
+    assert(s.args.at && s.args.n >= 2); /* the row says so */
     peer = s.args.at[s.args.n - 1];
     if (!strchr(peer, ':') && !access(peer, F_OK))
         return skt_cli_usage(cli, "'%s' is a file: the last argument says where recv listens, HOST[:PORT]", peer);

@@ -332,7 +332,7 @@ static int exit_of(struct xfer_both *x, const struct xfer_session *session, int 
     case EPROTOTYPE:
     case EPROTONOSUPPORT: phase = SKT_PHASE_TLS; break;
     case ECONNREFUSED: phase = SKT_PHASE_CONNECT; break;
-    case EBUSY: why = -EUSERS; break;  /* too many of us */
+    case EBUSY:                        /* too many of us */
     case EACCES: why = -EUSERS; break; /* a limit of the receiver's */
     case EIO: phase = SKT_PHASE_FILE; break;
     default: break;

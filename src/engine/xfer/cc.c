@@ -412,9 +412,7 @@ void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
         more = count_losses(cc);
     }
     cc->queued |= cc_model_late(&cc->model) > margin(cc) / 2;
-    if (s->lost && cc->model.prior >= cc->cut_at && queue_stands(cc))
-        congestion(cc, s);
-    else if (more && cc->state == CRUISE && cc->model.prior >= cc->cut_at)
+    if (cc->model.prior >= cc->cut_at && ((s->lost && queue_stands(cc)) || (more && cc->state == CRUISE)))
         congestion(cc, s);
     switch (cc->state) {
     case STARTUP: startup(cc, s, round); break;

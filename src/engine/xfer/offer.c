@@ -415,7 +415,7 @@ void skt_offer_free(struct skt_offer *o)
     if (!o)
         return;
     file_free(o, o->told);
-    for (uint32_t i = o->base; i != o->count; i++)
+    for (uint32_t i = o->base; o->ring && i != o->count; i++)
         file_free(o, o->ring[i % OFFER_RING]);
     offer_groups_done(o);
     free(o->needs.ring);

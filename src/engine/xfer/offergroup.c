@@ -1,6 +1,7 @@
 /* offergroup: the groups of the sender's files: read when they are wanted, hashed, sent, and kept until they have arrived. */
 #include "engine/xfer/offerinside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -105,6 +106,7 @@ static void group_free(struct skt_offer *o, struct offer_group *g)
     o->unsent -= g->len - g->sent;
     bytes_free(o, g->bytes, g->len);
     skt_list_drop(&g->list);
+    assert(skt_listed(&g->of_file)); /* as long as it lives */
     skt_list_drop(&g->of_file);
     skt_ranges_done(&g->acked);
     skt_ranges_done(&g->lost);
@@ -115,8 +117,10 @@ static void group_free(struct skt_offer *o, struct offer_group *g)
 
 void offer_groups_drop(struct skt_offer *o, struct offer_file *f)
 {
-    while (!skt_list_empty(&f->active))
-        group_free(o, SKT_LIST_FIRST(&f->active, struct offer_group, of_file));
+    for (struct skt_node *node = f->active.next, *next; node != &f->active; node = next) {
+        next = node->next;
+        group_free(o, (struct offer_group *)((char *)node - offsetof(struct offer_group, of_file)));
+    }
 }
 
 void offer_groups_done(struct skt_offer *o)
