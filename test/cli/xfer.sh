@@ -46,7 +46,8 @@ import os, stat, sys
 def look(top):
     seen, inodes = {}, {}
     for at, dirs, files in os.walk(os.fsencode(top)):
-        for name in dirs + files + [b'.']:
+        dirs.sort() # so that an inode's first name is the same one in both
+        for name in sorted(dirs + files) + [b'.']:
             path = os.path.join(at, name)
             s = os.lstat(path)
             what = [stat.S_IFMT(s.st_mode), stat.S_IMODE(s.st_mode), s.st_mtime_ns]
