@@ -1,35 +1,13 @@
 /* engine/impair when there is no memory: each allocation fails in turn, alone or with all that follow. Nothing may break
  * or leak, and a stream has no hole: what comes out is a beginning of what went in. The linker leads the calls here. */
 #include "test.h"
+#include "no_memory.h"
 
 #include <sockit/impair.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static long left = -1;   /* allocations that succeed; -1: all */
-static bool one, failed; /* only one fails; one did */
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static bool fails(void)
-{
-    if (left < 0 || left-- > 0)
-        return false;
-    left = one ? -1 : 0;
-    failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
 
 enum { LISTENER = 3, NEAR_LINK = 5, FAR_LINK = 6 };
 

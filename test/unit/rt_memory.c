@@ -2,33 +2,12 @@
  * that follow. Nothing may break, leak or hang: who is harmed is told by the end of the connection, and when memory is back
  * the service is, too. The linker leads the calls here (--wrap). */
 #include "rtworld.h"
+#include "no_memory.h"
 
 #include <sockit/relay.h>
 #include <sockit/serve.h>
 
-static long left = -1;   /* allocations that succeed; -1: all */
-static bool one, failed; /* only one fails; one did */
-static long nth;         /* which one */
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-static bool fails(void)
-{
-    if (left < 0 || left-- > 0)
-        return false;
-    left = one ? -1 : 0;
-    failed = true;
-    return true;
-}
-
-void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
-void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
-void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
+static long nth; /* which one */
 
 static enum { ECHO_BACK, REPLY, DGRAM_ECHO, RELAY, WATCHED_RELAY, EXEC, FLOWS } kind;
 static bool datagrams(void) { return kind == DGRAM_ECHO || kind == FLOWS; }
