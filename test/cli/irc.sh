@@ -1,10 +1,10 @@
 #!/bin/sh
-# The chat room as its people meet it: somebody at a bare nc, and an irssi, talk in a room and in private.
+# The hub as its people meet it: somebody at a bare nc, and an irssi, talk in a room and in private.
 . "${0%/*}/lib.sh"
 need nc irssi script
 free_port
 
-spawn hub "$SOCKIT" chat serve --listen "127.0.0.1:$port" --name hub.test --json
+spawn hub "$SOCKIT" hub --listen "127.0.0.1:$port" --json
 hub=$pid
 wait_port "$port"
 
@@ -16,7 +16,7 @@ say() { printf '%s\n' "$*" >&3; }
 wait_for 'NOTICE \* :.*NICK yourname' nc.out # who types nothing is told what to type
 say NICK ann
 say JOIN '#lobby'
-wait_for '^:hub\.test 353 ann = #lobby :@ann' nc.out
+wait_for "^:[^ ]* 353 ann = #lobby :@ann" nc.out
 
 # irssi wants a terminal, and its keys one line after the other.
 spawn irssi env TERM=xterm script -qfc "irssi --home=$tmp/irssi -c 127.0.0.1 -p $port -n irs" screen
