@@ -61,7 +61,7 @@ s_server() { # without -naccept it would end at our end of sending, unread
 }
 through openssl-sockit s_client tls_listens
 mkfifo hold
-sleep 100 >hold &
+sleep 1000 >hold &
 pids="$pids $!"
 through sockit-openssl tls_connects s_server
 
