@@ -13,6 +13,8 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#define LOOK (200 * SKT_MS)
+
 enum { FRAMES_A_TURN = SKT_PACKET_BATCH, BYTES_DEFAULT = 256 << 20, AWAKE_TURNS = 256 };
 static const skt_time spin_default = 300 * SKT_US;
 static const skt_time stamp_oldest = SKT_SEC; /* an older stamp is one of a clock that was set meanwhile */
@@ -256,12 +258,17 @@ static bool is_soon(const struct skt_bridge *b, skt_time now, skt_time *until)
     return *until <= now;
 }
 
+/* The kernel tells of an interface that goes down, but not of one that is taken away after that: it is looked for. */
 static int wait(struct skt_bridge *b, skt_time now, skt_time until, const sigset_t *mask)
 {
-    struct timespec t = { .tv_sec = (until - now) / SKT_SEC, .tv_nsec = (until - now) % SKT_SEC };
+    bool down = b->down[0] || b->down[1];
+    struct timespec t;
     struct pollfd fds[2];
     int n;
 
+    if (down && until - now > LOOK)
+        until = now + LOOK;
+    t = (struct timespec){ .tv_sec = (until - now) / SKT_SEC, .tv_nsec = (until - now) % SKT_SEC };
     for (int i = 0; i < 2; i++)
         fds[i] = (struct pollfd){ .fd = skt_packet_fd(b->port[i]),
             .events = (short)(POLLIN | (b->way[!i].n ? POLLOUT : 0)) };
@@ -271,7 +278,7 @@ static int wait(struct skt_bridge *b, skt_time now, skt_time until, const sigset
     if (n == 0 && now < until)
         spin_slept(&b->spin, skt_bridge_now() - until);
     for (int i = 0; i < 2; i++)
-        if (fds[i].revents & (POLLERR | POLLHUP | POLLNVAL))
+        if (b->down[i] || fds[i].revents & (POLLERR | POLLHUP | POLLNVAL))
             ask_alive(b, i);
     return b->gone ? -ENODEV : 1;
 }
