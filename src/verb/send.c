@@ -134,7 +134,7 @@ static int talk(struct sender *s)
 /* The code is an argument, a variable or typed in; the key a file. */
 static int secret(struct sender *s)
 {
-    char typed[64];
+    static char typed[64]; /* pair points to it */
 
     if (s->pair && s->x.key_file)
         return skt_cli_usage(s->x.cli, "--pair and --key-file exclude each other");

@@ -61,9 +61,10 @@ bool xfer_code(struct xfer_both *x, const char *typed)
 int xfer_code_new(struct xfer_both *x, char *ret_shown)
 {
     uint8_t chance[XFER_CODE];
+    int r = skt_chance(chance, sizeof chance);
 
-    if (skt_chance(chance, sizeof chance))
-        return skt_cli_fail(x->cli, SKT_PHASE_ANY, errno, "random bytes");
+    if (r)
+        return skt_cli_fail(x->cli, SKT_PHASE_ANY, r, "random bytes");
     for (int i = 0; i < XFER_CODE; i++)
         x->secret[i] = (uint8_t)alphabet[chance[i] % 32];
     x->secret_n = XFER_CODE;
@@ -98,8 +99,8 @@ int xfer_new(struct xfer_both *x)
     if (!x->conf.crypt)
         return skt_cli_fail_why(
             x->cli, SKT_PHASE_ANY, -ENOSYS, "the module sockit-crypt.so is not installed: it encrypts");
-    if (skt_chance(x->conf.chance, sizeof x->conf.chance))
-        return skt_cli_fail(x->cli, SKT_PHASE_ANY, errno, "random bytes");
+    if ((r = skt_chance(x->conf.chance, sizeof x->conf.chance)))
+        return skt_cli_fail(x->cli, SKT_PHASE_ANY, r, "random bytes");
     x->conf.secret = skt_span_of(x->secret, x->secret_n);
     x->conf.sessions = XFER_SESSIONS;
     x->conf.deadline = x->conf.silence;
