@@ -119,7 +119,7 @@ void offer_groups_drop(struct skt_offer *o, struct offer_file *f)
 {
     for (struct skt_node *node = f->active.next, *next; node != &f->active; node = next) {
         next = node->next;
-        group_free(o, (struct offer_group *)((char *)node - offsetof(struct offer_group, of_file)));
+        group_free(o, SKT_LIST_OF(node, struct offer_group, of_file));
     }
 }
 

@@ -73,7 +73,7 @@ void take_groups_drop(struct skt_take *t, struct take_file *f)
     struct skt_node *next;
 
     for (struct skt_node *node = f->active.next; node != &f->active; node = next) {
-        struct take_group *g = (struct take_group *)((char *)node - offsetof(struct take_group, of_file));
+        struct take_group *g = SKT_LIST_OF(node, struct take_group, of_file);
         next = node->next;
         if (!g->writing || !f->jobs) /* the verb has its bytes */
             group_free(t, g);
@@ -82,12 +82,13 @@ void take_groups_drop(struct skt_take *t, struct take_file *f)
 
 void take_spare_done(struct skt_take *t)
 {
-    struct take_group *g;
+    struct skt_node *next;
 
-    while ((g = SKT_LIST_FIRST(&t->spare, struct take_group, list))) {
-        skt_list_drop(&g->list);
-        group_delete(g);
+    for (struct skt_node *node = t->spare.next; node != &t->spare; node = next) {
+        next = node->next;
+        group_delete(SKT_LIST_OF(node, struct take_group, list));
     }
+    skt_list_init(&t->spare);
 }
 
 /* --- asking --- */
