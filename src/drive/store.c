@@ -286,7 +286,7 @@ static uint64_t largest_file(void)
 
 static void with_defaults(struct skt_store_conf *conf)
 {
-    conf->max_bytes = conf->max_bytes ? conf->max_bytes : 16 * 1024 * 1024;
+    conf->keep_free = conf->keep_free ? conf->keep_free : 16 * 1024 * 1024;
     conf->max_depth = conf->max_depth ? conf->max_depth : 128;
     conf->fds = conf->fds ? conf->fds : 128;
     conf->max_files = conf->max_files ? conf->max_files : 262144;

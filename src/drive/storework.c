@@ -170,8 +170,8 @@ int store_promise(struct skt_store *store, int dir, struct store_work *work, uin
 
     if (n && !fstatfs(dir, &fs) && fs.f_blocks) { /* 0 of 0 free: it does not say */
         left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
-        if (left < store->conf.max_bytes || left - store->conf.max_bytes < store->owed ||
-            left - store->conf.max_bytes - store->owed < n)
+        if (left < store->conf.keep_free || left - store->conf.keep_free < store->owed ||
+            left - store->conf.keep_free - store->owed < n)
             return -ENOSPC;
     }
     work->owed += n;

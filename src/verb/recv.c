@@ -287,7 +287,7 @@ static int receive(struct skt_cli *cli)
         SKT_OPT_FLAG(0, "overwrite", &v.files.overwrite, "replace files that exist and differ"),
         SKT_OPT_SIZE(0, "max-bytes", &v.x.conf.max_bytes, "SIZE", "take at most SIZE of one sender (the disk's space)"),
         SKT_OPT_U32(0, "max-files", &v.x.conf.max_files, "N", "take at most N files of one sender (1000000)"),
-        SKT_OPT_SIZE(0, "keep-free", &v.files.max_bytes, "SIZE", "leave SIZE of the disk free (16MiB)"),
+        SKT_OPT_SIZE(0, "keep-free", &v.files.keep_free, "SIZE", "leave SIZE of the disk free (16MiB)"),
         SKT_OPT_SIZE(0, "window", &v.x.conf.window, "SIZE", "ask for SIZE ahead of what is stored (64MiB)",
             .min = 1 << 20, .max = 1ULL << 32),
         XFER_ROWS(&v.x),

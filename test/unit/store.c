@@ -326,7 +326,7 @@ static void overwriting_is_resumed_where_it_was(void **state)
 static void a_sparse_file_takes_no_space(void **state)
 {
     enum { MIB = 1024 * 1024 };
-    static const struct skt_store_conf any = { .max_bytes = 1 };
+    static const struct skt_store_conf any = { .keep_free = 1 };
     skt_auto(skt_store) struct skt_store *store = store_at("in", any);
     int64_t r = make(store, 0, "sparse", 1024 * MIB);
     char to[16];
@@ -726,7 +726,7 @@ static void fill(const char *path)
 static int full_disk(void)
 {
     enum { N = 512 * 1024 };
-    static const struct skt_store_conf one_byte = { .max_bytes = 1 };
+    static const struct skt_store_conf one_byte = { .keep_free = 1 };
     struct skt_store *store;
     char *bytes = malloc(N);
 
@@ -759,7 +759,7 @@ static int full_disk(void)
 static int full_disk_while_replacing(void)
 {
     enum { N = 700 * 1024 };
-    static const struct skt_store_conf conf = { .max_bytes = 1, .overwrite = true };
+    static const struct skt_store_conf conf = { .keep_free = 1, .overwrite = true };
     struct skt_store *store;
     char *bytes = malloc(N);
 

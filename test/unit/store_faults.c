@@ -128,7 +128,7 @@ static bool receive_file(struct skt_store *store, uint32_t file, const char *pat
 /* What of it was answered with 0. */
 static int receive(void)
 {
-    static const struct skt_store_conf conf = { .overwrite = true, .fds = 1, .max_bytes = 1 };
+    static const struct skt_store_conf conf = { .overwrite = true, .fds = 1, .keep_free = 1 };
     skt_auto(skt_store) struct skt_store *store = NULL;
     int good = 0;
 
