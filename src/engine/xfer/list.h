@@ -31,7 +31,7 @@ static inline void skt_list_drop(struct skt_node *node)
 }
 
 /* What a node lies in. */
-#define SKT_LIST_OF(node, type, member) ((type *)((char *)(node) - offsetof(type, member)))
+#define SKT_LIST_OF(node, type, member) ((type *)(((char *)(node)) - offsetof(type, member)))
 
 /* The first of the list as what it lies in; NULL: there is none. */
 #define SKT_LIST_FIRST(list, type, member) (skt_list_empty(list) ? NULL : SKT_LIST_OF((list)->next, type, member))
