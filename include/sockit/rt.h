@@ -37,6 +37,7 @@ struct skt_open_conf {
     skt_time idle;       /* as above */
     struct skt_tls *tls; /* borrowed; NULL: plain */
     const char *source;  /* local "host", ":port" or "host:port"; NULL: any */
+    uint8_t family;      /* SKT_IP4 or SKT_IP6: addresses of that family alone; else of both */
     bool pmtu;           /* as above */
     /* Datagrams: anybody may forge an ICMP message that says that nobody listens there. Once the peer has answered it does
      * not end the link: EOF is told, with why -ECONNREFUSED. */

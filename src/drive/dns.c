@@ -36,8 +36,13 @@ static const struct {
     { -ENOSYS, "names cannot be resolved: sockit-dns.so, which needs c-ares, cannot be loaded; use an address" },
 };
 
-static const char *text_of(int why)
+static const char *text_of(int why, uint8_t family)
 {
+    if (why == -ENODATA && family)
+        return family == SKT_IP4 ? "the name has no IPv4 address" : "the name has no IPv6 address";
+    if (why == -EAFNOSUPPORT)
+        return family == SKT_IP4 ? "that is an IPv6 address, but IPv4 is asked for"
+                                 : "that is an IPv4 address, but IPv6 is asked for";
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].why == why)
             return texts[i].text;
@@ -113,7 +118,7 @@ skt_time skt_dns_wake(const struct skt_dns *dns, skt_time now)
 static void make_ready(struct skt_dns *dns, struct skt_dns_ask *ask)
 {
     ask->next = NULL;
-    ask->answer.text = text_of(ask->answer.why);
+    ask->answer.text = text_of(ask->answer.why, ask->family);
     *dns->end = ask;
     dns->end = &ask->next;
 }
@@ -173,9 +178,10 @@ static void answer_localhost(struct skt_dns_ask *ask)
 {
     struct skt_dns_answer *answer = &ask->answer;
 
-    answer->n = 2;
-    answer->addrs[0] = (struct skt_addr){ .family = SKT_IP4, .port = ask->port, .ip = { 127, 0, 0, 1 } };
-    answer->addrs[1] = (struct skt_addr){ .family = SKT_IP6, .port = ask->port, .ip = { [15] = 1 } };
+    if (ask->family != SKT_IP6)
+        answer->addrs[answer->n++] = (struct skt_addr){ .family = SKT_IP4, .port = ask->port, .ip = { 127, 0, 0, 1 } };
+    if (ask->family != SKT_IP4)
+        answer->addrs[answer->n++] = (struct skt_addr){ .family = SKT_IP6, .port = ask->port, .ip = { [15] = 1 } };
 }
 
 /* A zone may be a name, which only the kernel knows the number of. */
@@ -202,7 +208,10 @@ static bool answer_number(struct skt_dns_ask *ask, const char *host)
     if (skt_addr_parse(host, addr) && !parse_zoned(host, addr))
         return false;
     addr->port = ask->port;
-    ask->answer.n = 1;
+    if (ask->family && addr->family != ask->family)
+        ask->answer.why = -EAFNOSUPPORT;
+    else
+        ask->answer.n = 1;
     return true;
 }
 
@@ -221,7 +230,7 @@ static void ask_plug(struct skt_dns *dns, struct skt_dns_ask *ask, const char *h
     collect(dns);
 }
 
-int skt_dns_ask(struct skt_dns *dns, uint32_t token, const char *host, uint16_t port)
+int skt_dns_ask_for(struct skt_dns *dns, uint32_t token, const char *host, uint16_t port, uint8_t family)
 {
     struct skt_dns_ask *ask;
 
@@ -235,6 +244,7 @@ int skt_dns_ask(struct skt_dns *dns, uint32_t token, const char *host, uint16_t 
     dns->asks++;
     ask->answer.token = token;
     ask->port = port;
+    ask->family = family;
     if (is_localhost(host))
         answer_localhost(ask);
     else if (!answer_number(ask, host)) {
@@ -243,6 +253,11 @@ int skt_dns_ask(struct skt_dns *dns, uint32_t token, const char *host, uint16_t 
     }
     make_ready(dns, ask);
     return 0;
+}
+
+int skt_dns_ask(struct skt_dns *dns, uint32_t token, const char *host, uint16_t port)
+{
+    return skt_dns_ask_for(dns, token, host, port, SKT_NOWHERE);
 }
 
 void skt_dns_cancel(struct skt_dns *dns, uint32_t token)

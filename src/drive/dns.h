@@ -20,7 +20,8 @@ enum { SKT_DNS_ADDRS = 16, SKT_DNS_HOST_MAX = 253 };
 struct skt_dns_answer {
     uint32_t token;
     /* 0 with n >= 1; -ENOENT no such name; -ENODATA the name has no address; -ETIMEDOUT no server answered; -EAGAIN the
-     * servers fail, or none is there; -EBADMSG they answer nonsense; -EINVAL no name; -ENOMEM; -ENOSYS no plug-in */
+     * servers fail, or none is there; -EBADMSG they answer nonsense; -EINVAL no name; -EAFNOSUPPORT an address of the
+     * other family; -ENOMEM; -ENOSYS no plug-in */
     int why;
     const char *text; /* the same for people: "no such name". Static */
     uint32_t n;
@@ -41,6 +42,8 @@ void skt_dns_step(struct skt_dns *dns, skt_time now);
 /* The token comes back in the answer; it need not be unique. 0; -EINVAL: the host is no name (empty, too long, blanks,
  * not ASCII); -ENOSPC: max_asks are under way; -ENOMEM. A missing plug-in is told by the answer. */
 int skt_dns_ask(struct skt_dns *dns, uint32_t token, const char *host, uint16_t port);
+/* The same, for addresses of one family alone; the other's server is not waited for. SKT_NOWHERE: of both. */
+int skt_dns_ask_for(struct skt_dns *dns, uint32_t token, const char *host, uint16_t port, uint8_t family);
 void skt_dns_cancel(struct skt_dns *dns, uint32_t token); /* no answer with that token comes any more */
 bool skt_dns_next(struct skt_dns *dns, struct skt_dns_answer *ret_answer);
 
@@ -49,6 +52,7 @@ struct skt_dns_ask {
     struct skt_dns_ask *next;
     struct skt_dns_answer answer;
     uint16_t port;
+    uint8_t family;  /* SKT_IP4, SKT_IP6; else both */
     bool done, gone; /* gone: cancelled */
 };
 struct skt_dns_ops {

@@ -25,6 +25,7 @@ struct opening {
     struct skt_tls *tls;
     char *command;    /* EXEC; owned */
     char source[300]; /* "": any */
+    uint8_t family;   /* SKT_IP4, SKT_IP6; else both */
     bool pmtu, doubt;
     skt_time wake; /* step again then */
     struct skt_eyeballs eyes;
@@ -60,6 +61,7 @@ int open_start(struct skt_rt *rt, struct link *l, const char *where, const struc
     if (conf->source)
         snprintf(o->source, sizeof o->source, "%s", conf->source);
     l->idle_ms = link_idle(conf->idle);
+    o->family = conf->family;
     o->pmtu = conf->pmtu;
     o->doubt = conf->doubt;
     l->socket = true;
@@ -328,7 +330,7 @@ static void resolve(struct skt_rt *rt, struct link *l)
     o->step = RESOLVE;
     o->wake = SKT_NEVER;
     if (!r)
-        r = skt_dns_ask(rt->dns, link_id(l), host, o->to.port);
+        r = skt_dns_ask_for(rt->dns, link_id(l), host, o->to.port, o->family);
     if (r)
         fail(rt, l, "resolve", host, r, r == -EINVAL ? "not a host name" : NULL);
     else

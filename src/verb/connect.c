@@ -12,6 +12,7 @@ struct connect {
     struct pipe_options o;
     struct skt_open_conf conf;
     struct live_tls tls;
+    struct live_family family;
     bool local, probe;
     const char *host, *port, *where;
 };
@@ -62,6 +63,7 @@ static int probe(struct live *live, struct connect *c)
 
 static int connect_run(struct skt_cli *cli)
 {
+    static const char no_family[] = "a Unix socket is neither IPv4 nor IPv6: leave out --ipv4 and --ipv6";
     struct connect c = { 0 };
     struct live live;
     skt_time timeout = 0;
@@ -72,6 +74,7 @@ static int connect_run(struct skt_cli *cli)
         SKT_OPT_FLAG('z', "probe", &c.probe, "only connect, and say whether it succeeded"),
         SKT_OPT_STR('S', "source", &c.conf.source, "ADDRESS", "connect from this address, :port, or both"),
         SKT_OPT_TIME('w', "timeout", &timeout, "TIME", "give up after TIME without progress (10s to connect)"),
+        LIVE_FAMILY_ROWS(&c.family, "reach HOST"),
         LIVE_TLS_CLIENT_ROWS(&c.tls),
         SKT_ARG(&c.host, "HOST[:PORT]", "the peer; also unix:/path"),
         SKT_ARG_OPT(&c.port, "PORT", "its port"),
@@ -82,7 +85,8 @@ static int connect_run(struct skt_cli *cli)
     if (r)
         return r;
     if ((r = pipe_where(cli, &c.o.udp, &c.tls.tls, c.local, c.host, c.port, &c.where)) ||
-        (r = live_tls_unused(cli, opts, c.tls.tls)))
+        (r = live_tls_unused(cli, opts, c.tls.tls)) ||
+        (r = live_family(cli, opts, &c.family, strncmp(c.where, "unix", 4) != 0 ? NULL : no_family, &c.conf.family)))
         return r;
     if (c.tls.tls && c.o.udp)
         return skt_cli_usage(cli, "--tls needs a stream: it does not go with --udp");

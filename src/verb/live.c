@@ -115,6 +115,17 @@ int live_tls_unused(struct skt_cli *cli, const struct skt_opt *opts, bool tls)
     return 0;
 }
 
+int live_family(struct skt_cli *cli, const struct skt_opt *opts, const struct live_family *o, const char *unused,
+    uint8_t *ret_family)
+{
+    if (unused && (skt_cli_given(cli, opts, "ipv4") || skt_cli_given(cli, opts, "ipv6")))
+        return skt_cli_usage(cli, "%s", unused);
+    if (o->ip4 && o->ip6)
+        return skt_cli_usage(cli, "--ipv4 and --ipv6 exclude each other");
+    *ret_family = o->ip4 ? SKT_IP4 : o->ip6 ? SKT_IP6 : SKT_NOWHERE;
+    return 0;
+}
+
 int live_tls(struct live *live, const struct live_tls *o, bool server)
 {
     char text[512];

@@ -31,6 +31,14 @@ struct live_tls {
         SKT_OPT_PATH(0, "keylog", &(t)->keylog, "FILE", "append TLS secrets for Wireshark"),                           \
         SKT_OPT_FLAG(0, "pcap-plain", &(t)->plain, "--pcap records what is inside TLS")
 
+/* Which addresses of a name are used. what: "reach HOST". */
+struct live_family {
+    bool ip4, ip6;
+};
+#define LIVE_FAMILY_ROWS(f, what)                                                                                      \
+    SKT_OPT_FLAG('4', "ipv4", &(f)->ip4, what " over IPv4 alone"),                                                     \
+        SKT_OPT_FLAG('6', "ipv6", &(f)->ip6, what " over IPv6 alone")
+
 struct live {
     struct skt_cli *cli;
     struct skt_rt *rt;
@@ -46,6 +54,10 @@ int live_open(struct live *live, struct skt_cli *cli, const struct skt_rt_conf *
 /* On the command line without TLS, an option that is only about it is a mistake, and what was meant to be secret would go
  * out in the plain. (In a file it may wait for --tls.) 0 or an exit code, said already. */
 int live_tls_unused(struct skt_cli *cli, const struct skt_opt *opts, bool tls);
+/* *ret_family as struct skt_open_conf has it. unused: why the options mean nothing here, which on the command line is a
+ * mistake; NULL: they mean something. 0 or an exit code, said already. */
+int live_family(struct skt_cli *cli, const struct skt_opt *opts, const struct live_family *options, const char *unused,
+    uint8_t *ret_family);
 /* TLS from the options, which must outlive it; none when they do not ask for it. */
 int live_tls(struct live *live, const struct live_tls *options, bool server);
 /* Closes; the last word on --pcap. `code` unless that failed. */

@@ -29,6 +29,7 @@ struct server {
     bool udp, echo, discard, send_proxy;
     const char *reply, *say, *exec, *to;
     uint32_t threads, max_conns;
+    uint8_t to_family; /* of the target's address */
     enum policy policy;
     struct skt_listen_conf listen;
     struct skt_rt_conf rt;
@@ -37,6 +38,7 @@ struct server {
     struct skt_strs where, allow, deny;
     struct skt_acl acl;
     struct live_tls tls;
+    struct live_family family;
     struct live live; /* of the first thread */
     pthread_mutex_t lock;
     skt_time second; /* LINES_A_SECOND: of this second */
@@ -239,7 +241,7 @@ static int listen_all(struct worker *w, int engine)
 static int worker_open(struct worker *w)
 {
     struct skt_engine e = engine_of(w);
-    struct skt_open_conf open = { .idle = w->server->listen.idle };
+    struct skt_open_conf open = { .idle = w->server->listen.idle, .family = w->server->to_family };
     int n;
 
     if (!e.ops)
@@ -483,6 +485,8 @@ static int check(struct server *s)
 
 static int serve(struct skt_cli *cli)
 {
+    static const char no_family[] =
+        "--ipv4 and --ipv6 are about the target of --to; to listen on IPv6, give its address: [::1]:7000";
     static const char *const policies[] = { [REFUSE] = "refuse", [WAIT] = "wait", NULL };
     struct server s = {
         .cli = cli, .threads = 1, .listen = { .idle = 300 * SKT_SEC }, .lock = PTHREAD_MUTEX_INITIALIZER
@@ -508,6 +512,7 @@ static int serve(struct skt_cli *cli)
             0, "queue", &queue, "SIZE", "drop who lets more than SIZE wait (1MiB)", .min = 4096, .max = 1 << 30),
         SKT_OPT_LIST(0, "allow", &s.allow, "CIDR", "serve these addresses; all others are denied"),
         SKT_OPT_LIST(0, "deny", &s.deny, "CIDR", "deny these addresses"),
+        LIVE_FAMILY_ROWS(&s.family, "reach the target of --to"),
         LIVE_TLS_SERVER_ROWS(&s.tls),
         SKT_OPT_FLAG(0, "proxy-protocol", &s.listen.proxy, "a PROXY header (v1, v2) comes first"),
         SKT_OPT_FLAG(0, "send-proxy", &s.send_proxy, "send a PROXY header (v1) to the target of --to"),
@@ -523,7 +528,8 @@ static int serve(struct skt_cli *cli)
     if (r)
         return r;
     (void)skt_acl_init(&s.acl, 4096);
-    if ((r = check(&s)) || (r = live_tls_unused(cli, opts, s.tls.tls)))
+    if ((r = check(&s)) || (r = live_tls_unused(cli, opts, s.tls.tls)) ||
+        (r = live_family(cli, opts, &s.family, s.to ? NULL : no_family, &s.to_family)))
         goto end;
     if (s.exec) {
         snprintf(exec, sizeof exec, "exec:%s", s.exec);

@@ -132,6 +132,44 @@ static void the_server_is_asked_for_both_families(void **state)
     close(s.fd);
 }
 
+static void one_family_alone_may_be_asked_for(void **state)
+{
+    static const struct {
+        const char *host;
+        uint8_t family;
+        int why;
+        const char *said; /* the address, or why there is none */
+    } cases[] = {
+        { "both.test", SKT_IP4, 0, "127.0.0.9:80" },
+        { "both.test", SKT_IP6, 0, "[::1]:80" },
+        { "no6.test", SKT_IP4, 0, "127.0.0.9:80" },
+        { "four.test", SKT_IP6, -ENODATA, "the name has no IPv6 address" },
+        { "localhost", SKT_IP4, 0, "127.0.0.1:80" },
+        { "localhost", SKT_IP6, 0, "[::1]:80" },
+        { "::1", SKT_IP6, 0, "[::1]:80" },
+        { "::1", SKT_IP4, -EAFNOSUPPORT, "that is an IPv6 address, but IPv4 is asked for" },
+        { "127.0.0.1", SKT_IP6, -EAFNOSUPPORT, "that is an IPv4 address, but IPv6 is asked for" },
+    };
+    struct server s = server_new();
+    struct skt_dns *dns = dns_for(&s);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct skt_dns_answer answer;
+
+        assert_int_equal(skt_dns_ask_for(dns, 1, cases[i].host, 80, cases[i].family), 0);
+        assert_true(wait_answer(dns, &s, &answer));
+        assert_int_equal(answer.why, cases[i].why);
+        assert_int_equal(answer.n, !cases[i].why);
+        if (cases[i].why)
+            assert_string_equal(answer.text, cases[i].said);
+        else
+            expect(&answer, 0, cases[i].said);
+    }
+    assert_int_equal(s.asked, 4); /* the other family was not asked for */
+    skt_dns_free(dns);
+    close(s.fd);
+}
+
 static void no_more_than_16_addresses_are_kept(void **state)
 {
     struct server s = server_new();
@@ -278,6 +316,7 @@ static void bad_servers_are_told(void **state)
 }
 
 RUN(T(numbers_and_localhost_are_answered_at_once), T(what_cannot_be_a_name_is_refused),
-    T(the_server_is_asked_for_both_families), T(no_more_than_16_addresses_are_kept), T(each_failure_has_its_error),
+    T(the_server_is_asked_for_both_families), T(one_family_alone_may_be_asked_for),
+    T(no_more_than_16_addresses_are_kept), T(each_failure_has_its_error),
     T(a_server_that_drops_one_family_costs_little), T(the_hosts_file_is_read), T(a_cancelled_question_gives_no_answer),
     T(questions_are_capped_and_come_back), T(it_is_freed_with_questions_under_way), T(bad_servers_are_told))

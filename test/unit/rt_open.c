@@ -82,6 +82,27 @@ static void a_name_is_resolved_and_one_that_is_not_is_told(void **state)
     end();
 }
 
+static void one_family_alone_is_tried(void **state)
+{
+    const struct skt_open_conf ip4 = { .family = SKT_IP4 }, ip6 = { .family = SKT_IP6 };
+    int ls = listening_fd(8);
+    struct skt_addr peer;
+    char where[64];
+    skt_link link;
+
+    snprintf(where, sizeof where, "localhost:%u", port_of_fd(ls));
+    begin(NULL);
+    link = open_to(where, &ip4);
+    UNTIL(told(h, link, SKT_OPEN));
+    assert_int_equal(skt_rt_peer(rt, link, &peer), 0);
+    assert_int_equal(peer.family, SKT_IP4);
+    assert_true(failed_with(open_to(where, &ip6), "connect ") < 0); /* nobody listens on ::1, or there is no IPv6 */
+    assert_int_equal(
+        failed_with(open_to(local_text("", port_of_fd(ls)), &ip6), "but IPv6 is asked for"), -EAFNOSUPPORT);
+    close(ls);
+    end();
+}
+
 static void who_does_not_answer_is_given_up_in_time(void **state)
 {
     int ls = listening_fd(0), crowd[12];
@@ -237,7 +258,7 @@ static void how_a_command_ended_is_told(void **state)
 }
 
 RUN(T(a_connection_is_told_with_its_peer), T(an_engine_opens_too), T(a_refusal_names_stage_and_peer),
-    T(a_name_is_resolved_and_one_that_is_not_is_told), T(who_does_not_answer_is_given_up_in_time),
-    T(a_connection_to_itself_is_a_refusal), T(a_source_is_kept), T(a_link_may_be_closed_while_it_opens),
-    T(unix_sockets_are_opened_by_path_and_by_name), T(a_command_is_a_peer_and_ends_as_one),
-    T(a_command_whose_link_is_closed_ends), T(how_a_command_ended_is_told))
+    T(a_name_is_resolved_and_one_that_is_not_is_told), T(one_family_alone_is_tried),
+    T(who_does_not_answer_is_given_up_in_time), T(a_connection_to_itself_is_a_refusal), T(a_source_is_kept),
+    T(a_link_may_be_closed_while_it_opens), T(unix_sockets_are_opened_by_path_and_by_name),
+    T(a_command_is_a_peer_and_ends_as_one), T(a_command_whose_link_is_closed_ends), T(how_a_command_ended_is_told))

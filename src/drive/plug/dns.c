@@ -245,11 +245,11 @@ static void plug_ask(void *data, struct skt_dns_ask *ask, const char *host)
     refresh(plug);
     q->plug = plug;
     q->ask = ask;
-    q->second_at = clock_now() + patience;
+    q->second_at = ask->family ? SKT_NEVER : clock_now() + patience;
     (void)snprintf(q->host, sizeof q->host, "%s", host); /* it fits: the front has checked */
     *plug->end = q;
     plug->end = &q->next;
-    call(q, AF_UNSPEC, first_answered);
+    call(q, ask->family == SKT_IP4 ? AF_INET : ask->family == SKT_IP6 ? AF_INET6 : AF_UNSPEC, first_answered);
 }
 
 static int plug_new(const struct skt_dns_conf *conf, int epoll, void **ret_plug)
