@@ -18,7 +18,9 @@ void skt_cli_globals(struct skt_cli *cli, struct skt_opt *rows)
         SKT_OPT_COUNT('v', "verbose", &cli->verbose, "say more; -vv: still more"),
         SKT_OPT_PATH(0, "pcap", &cli->pcap, "FILE", "record all that passes as pcapng", .min = 1),
         SKT_OPT_CHOICE(0, "color", &cli->color, "WHEN", color_names, "auto, always or never (auto: on a terminal)"),
-        SKT_OPT_PATH(0, "log", &cli->log, "FILE", "append what is said to FILE, with times", .min = 1),
+        SKT_OPT_PATH(0, "log", &cli->log, "FILE",
+            "append what is said to FILE, with times; of who comes and goes at most 20 lines a second, and how many more",
+            .min = 1),
         SKT_OPT_END,
     };
 

@@ -91,7 +91,7 @@ static void events(struct hall *h)
     while (skt_chat_next(h->chat, &ev)) {
         if (h->cli->json)
             json_event(h, &ev);
-        else if (!h->cli->quiet)
+        else
             say_event(h, &ev);
     }
     if (h->cli->json)

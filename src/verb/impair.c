@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-enum { LINES_A_SECOND = 20, FIFO_PRIORITY = 1 /* above all that is not real time; what sockit doctor tries */ };
+enum { FIFO_PRIORITY = 1 /* above all that is not real time; what sockit doctor tries */ };
 
 /* An option per word of the grammar, in the order in which they are taken. */
 enum word { DELAY, LOSS, DUPLICATE, CORRUPT, REORDER, RATE, LIMIT, SLOT, WORDS };
@@ -41,6 +41,8 @@ struct impairer {
     double share;
     const char *slice;
     uint32_t max_conns;
+    struct live_family family;
+    uint8_t to_family; /* of the target's address */
     skt_time stats_every, idle, spin;
     struct skt_strs allow, deny;
     struct skt_acl acl;
@@ -49,31 +51,13 @@ struct impairer {
     struct impair_bridge bridge;
     struct live live;
     struct skt_impair *impair;
-    skt_time began, second; /* second: of LINES_A_SECOND */
-    uint32_t lines;
-    uint64_t unsaid;
+    skt_time began;
+    struct live_lines lines;
 };
 
 /* --- what happened --- */
 
-static bool may_say(struct impairer *s)
-{
-    skt_time now = live_now();
-
-    if (s->cli->quiet)
-        return false;
-    if (now - s->second > SKT_SEC) {
-        if (s->unsaid)
-            skt_cli_say(s->cli, "... and %" PRIu64 " more lines", s->unsaid);
-        s->second = now;
-        s->lines = 0;
-        s->unsaid = 0;
-    }
-    if (s->lines++ < LINES_A_SECOND)
-        return true;
-    s->unsaid++;
-    return false;
-}
+static bool may_say(struct impairer *s) { return live_may_say(&s->lines, s->cli); }
 
 static const char *reason(struct impairer *s, const struct skt_impair_event *ev)
 {
@@ -179,6 +163,23 @@ static void changed(struct impairer *s)
     skt_json_end(&j);
 }
 
+static void one_line(struct impairer *s, const struct skt_impair_event *ev)
+{
+    const char *peer = live_addr(&ev->peer);
+
+    if (ev->what == SKT_IMPAIR_FAILED) {
+        if (live_may_warn(&s->lines, s->cli))
+            skt_cli_warn(s->cli, "target for %s: %s", peer, reason(s, ev));
+        return;
+    }
+    if (!may_say(s))
+        return;
+    if (ev->what == SKT_IMPAIR_CAME)
+        skt_cli_say(s->cli, "%s connected%s", peer, ev->hit ? "" : ", and is let alone");
+    else
+        left(s, ev);
+}
+
 static void one_event(struct impairer *s, const struct skt_impair_event *ev)
 {
     static const char *const names[] = {
@@ -191,12 +192,8 @@ static void one_event(struct impairer *s, const struct skt_impair_event *ev)
     case SKT_IMPAIR_LEFT:
         if (s->cli->json)
             event_json(s, names[ev->what], ev);
-        else if (ev->what == SKT_IMPAIR_FAILED)
-            skt_cli_warn(s->cli, "target for %s: %s", live_addr(&ev->peer), reason(s, ev));
-        else if (may_say(s) && ev->what == SKT_IMPAIR_CAME)
-            skt_cli_say(s->cli, "%s connected%s", live_addr(&ev->peer), ev->hit ? "" : ", and is let alone");
-        else if (ev->what == SKT_IMPAIR_LEFT && !s->cli->quiet)
-            left(s, ev);
+        else
+            one_line(s, ev);
         break;
     case SKT_IMPAIR_CHANGED: changed(s); break;
     case SKT_IMPAIR_COUNTS: counts_json(s); break;
@@ -317,7 +314,7 @@ static int open_listener(struct impairer *s, int engine)
 static int start(struct impairer *s)
 {
     const struct live_need need = { .listen = { &s->listen, 1 }, .peer = s->conf.to, .file = s->profile };
-    struct skt_open_conf open = { .idle = s->idle };
+    struct skt_open_conf open = { .idle = s->idle, .family = s->to_family };
     int r = skt_impair_new(&s->conf, &s->impair), n;
 
     if (r)
@@ -349,8 +346,7 @@ static int run(struct impairer *s)
         if (s->cli->json)
             (void)skt_sink_flush(&s->cli->out);
     }
-    if (s->unsaid)
-        skt_cli_say(s->cli, "... and %" PRIu64 " more lines", s->unsaid);
+    live_unsaid(&s->lines, s->cli);
     if (s->conf.every)
         counts_json(s);
     else if (!s->cli->quiet)
@@ -486,11 +482,45 @@ static int bridge(struct impairer *s)
     return impair_bridge(s->cli, b);
 }
 
+static int proxy_open(struct impairer *s)
+{
+    const struct skt_rt_conf rt = { .spin = s->spin, .stamps = true };
+    char to[600];
+    int r;
+
+    snprintf(to, sizeof to, "%s%s", s->udp ? "udp:" : "", s->to);
+    s->conf.to = skt_cli_keep(s->cli, to);
+    s->conf.datagrams = s->udp;
+    s->conf.changes = s->profile != NULL;
+    s->conf.spare = 1 - s->share;
+    s->conf.max_flows = s->udp ? s->max_conns : 0;
+    s->conf.flow_idle = s->udp && s->idle != 300 * SKT_SEC ? s->idle : 0;
+    s->conf.every = s->stats_every ? s->stats_every : s->cli->json ? SKT_SEC : 0;
+    if (!s->conf.to)
+        return skt_cli_fail(s->cli, SKT_PHASE_ANY, -ENOMEM, "address");
+    if ((r = skt_chance(&s->conf.secret, sizeof s->conf.secret)))
+        return skt_cli_fail(s->cli, SKT_PHASE_ANY, r, "random bytes");
+    return live_open(&s->live, s->cli, &rt);
+}
+
+static int proxy(struct impairer *s)
+{
+    int r;
+
+    (void)skt_acl_init(&s->acl, 4096);
+    if (!(r = check(s))) {
+        if (!(r = proxy_open(s)))
+            r = run(s);
+        r = live_close(&s->live, r);
+        skt_impair_free(s->impair);
+    }
+    skt_acl_done(&s->acl);
+    return r;
+}
+
 static int impair(struct skt_cli *cli)
 {
     struct impairer s = { .cli = cli, .share = 1, .idle = 300 * SKT_SEC, .spin = 300 * SKT_US };
-    struct skt_rt_conf rt = { 0 };
-    char to[600];
     const struct skt_opt opts[] = {
         SKT_OPT_STR('l', "listen", &s.listen, "[HOST:]PORT", "where to listen; also unix:/path"),
         SKT_OPT_STR('t', "to", &s.to, "HOST:PORT", "lead each who comes to HOST:PORT"),
@@ -500,6 +530,7 @@ static int impair(struct skt_cli *cli)
         SKT_OPT_U32(0, "mtu", &s.bridge.mtu, "N", "of a bridge: packets above N bytes vanish without a word", .min = 68,
             .max = 65535),
         SKT_OPT_FLAG('u', "udp", &s.udp, "datagrams instead of streams"),
+        LIVE_FAMILY_ROWS(&s.family, "reach the target of --to"),
         SKT_OPT_STR(
             0, "delay", &s.words[DELAY], "'TIME [JITTER [CORR]]'", "each packet arrives so much later, each way"),
         SKT_OPT_STR(0, "distribution", &s.distribution, "D",
@@ -541,32 +572,11 @@ static int impair(struct skt_cli *cli)
     };
     int r = skt_cli_parse(cli, opts);
 
-    if (r)
+    if (r || (r = live_family(cli, opts, &s.family, s.to ? NULL : "--ipv4 and --ipv6 are about --to", &s.to_family)))
         return r;
     if (s.bridge.interfaces[0] || s.bridge.interfaces[1] || s.bridge.mtu)
         return bridge(&s);
-    (void)skt_acl_init(&s.acl, 4096);
-    if ((r = check(&s)))
-        goto end;
-    snprintf(to, sizeof to, "%s%s", s.udp ? "udp:" : "", s.to);
-    s.conf.to = to;
-    s.conf.datagrams = s.udp;
-    s.conf.changes = s.profile != NULL;
-    s.conf.spare = 1 - s.share;
-    s.conf.max_flows = s.udp ? s.max_conns : 0;
-    s.conf.flow_idle = s.udp && s.idle != 300 * SKT_SEC ? s.idle : 0;
-    s.conf.every = s.stats_every ? s.stats_every : cli->json ? SKT_SEC : 0;
-    rt.spin = s.spin;
-    rt.stamps = true;
-    if ((r = skt_chance(&s.conf.secret, sizeof s.conf.secret)))
-        r = skt_cli_fail(cli, SKT_PHASE_ANY, r, "random bytes");
-    else if (!(r = live_open(&s.live, cli, &rt)))
-        r = run(&s);
-    r = live_close(&s.live, r);
-    skt_impair_free(s.impair);
-end:
-    skt_acl_done(&s.acl);
-    return r;
+    return proxy(&s);
 }
 
 const struct skt_verb skt_verb_impair = {

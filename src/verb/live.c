@@ -231,6 +231,42 @@ bool live_due(struct live *live)
     return true;
 }
 
+void live_unsaid(struct live_lines *l, struct skt_cli *cli)
+{
+    static const char text[] = "... and %llu more lines";
+    unsigned long long n = l->unsaid;
+
+    if (n && l->warned)
+        skt_cli_answer(cli, text, n);
+    else if (n)
+        skt_cli_say(cli, text, n);
+    l->unsaid = 0;
+    l->warned = false;
+}
+
+static bool may_tell(struct live_lines *l, struct skt_cli *cli, bool warning)
+{
+    skt_time now = live_now();
+
+    if (now - l->second > SKT_SEC) {
+        live_unsaid(l, cli);
+        l->second = now;
+        l->n = 0;
+    }
+    if (l->n++ < LIVE_LINES)
+        return true;
+    l->unsaid++;
+    l->warned |= warning;
+    return false;
+}
+
+bool live_may_warn(struct live_lines *l, struct skt_cli *cli) { return may_tell(l, cli, true); }
+
+bool live_may_say(struct live_lines *l, struct skt_cli *cli)
+{
+    return (!cli->quiet || cli->log_fd >= 0) && may_tell(l, cli, false);
+}
+
 /* The directory of a file, for a file that takes its place is another one. */
 static void allow_dir(struct live *live, struct skt_sandbox_conf *conf, const char *file)
 {

@@ -72,6 +72,18 @@ bool live_due(struct live *live);
 /* Other runtimes to stop at a signal: those of -j. */
 void live_also_stop(struct skt_rt *rt);
 
+/* People read some lines a second about who comes and goes; what is above LIVE_LINES is counted, and the count is said. */
+enum { LIVE_LINES = 20 };
+struct live_lines {
+    skt_time second; /* when it began */
+    uint32_t n;
+    uint64_t unsaid;
+    bool warned; /* a warning is among those */
+};
+bool live_may_say(struct live_lines *lines, struct skt_cli *cli); /* on stderr, or, also under -q, in the log */
+bool live_may_warn(struct live_lines *lines, struct skt_cli *cli);
+void live_unsaid(struct live_lines *lines, struct skt_cli *cli); /* at the end */
+
 /* What is still to be done after the sandbox is closed. */
 struct live_need {
     struct skt_strs listen; /* where Unix sockets of ours are: removed at the end */

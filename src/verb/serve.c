@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-enum { LISTENERS_MAX = 16, THREADS_MAX = 64, LINES_A_SECOND = 20 };
+enum { LISTENERS_MAX = 16, THREADS_MAX = 64 };
 
 enum policy { REFUSE, WAIT };
 
@@ -41,9 +41,7 @@ struct server {
     struct live_family family;
     struct live live; /* of the first thread */
     pthread_mutex_t lock;
-    skt_time second; /* LINES_A_SECOND: of this second */
-    uint32_t lines;
-    uint64_t unsaid;
+    struct live_lines lines;
     struct worker *workers;
 };
 
@@ -59,30 +57,7 @@ struct worker {
 
 /* --- what happened --- */
 
-static void say_unsaid(struct server *s)
-{
-    if (s->unsaid)
-        skt_cli_say(s->cli, "... and %llu more lines", (unsigned long long)s->unsaid);
-    s->unsaid = 0;
-}
-
-/* People read some lines a second; what is above that is counted. */
-static bool may_warn(struct server *s)
-{
-    skt_time now = live_now();
-
-    if (now - s->second > SKT_SEC) {
-        say_unsaid(s);
-        s->second = now;
-        s->lines = 0;
-    }
-    if (s->lines++ < LINES_A_SECOND)
-        return true;
-    s->unsaid++;
-    return false;
-}
-
-static bool may_say(struct server *s) { return !s->cli->quiet && may_warn(s); }
+static bool may_say(struct server *s) { return live_may_say(&s->lines, s->cli); }
 
 static void came(struct server *s, const struct skt_addr *peer)
 {
@@ -157,7 +132,7 @@ static void relay_event(struct worker *w, const struct skt_relay_event *ev)
         break;
     case SKT_RELAY_FAILED:
         why = skt_rt_why(w->rt, ev->link);
-        if (may_warn(w->server))
+        if (live_may_warn(&w->server->lines, w->server->cli))
             skt_cli_warn(w->server->cli, "target for %s: %s", live_addr(&ev->peer), *why ? why : strerror(-ev->why));
         break;
     case SKT_RELAY_BYTES: break;
@@ -191,7 +166,7 @@ static struct skt_engine engine_of(struct worker *w)
     const char *text = s->reply ? s->reply : s->say ? s->say : "";
     struct skt_serve_conf serve = { .rate = s->rate,
         .text = skt_span_str(text),
-        .quiet = s->cli->quiet && !s->cli->json,
+        .quiet = s->cli->quiet && !s->cli->json && s->cli->log_fd < 0,
         .mode = s->echo    ? SKT_SERVE_ECHO
                 : s->reply ? SKT_SERVE_REPLY
                 : s->say   ? SKT_SERVE_SAY
@@ -403,7 +378,7 @@ static int run(struct server *s)
     if (!r)
         r = first_main(s);
     stop_threads(s);
-    say_unsaid(s);
+    live_unsaid(&s->lines, s->cli);
     if (s->stats_every || s->cli->verbose)
         stats(s);
     if (r == -EINTR)

@@ -44,6 +44,12 @@ wrong 2 "$(see "sockit serve: error: --to: port '99999' is above 65535" serve)" 
 wrong 2 "$(see "sockit serve: error: --to udp:localhost:9 needs --udp" serve)" serve --to udp:localhost:9 7000
 wrong 2 "$(see "sockit impair: error: '9ms' is one argument too many; a value of several words is quoted, as in \
 --delay '100ms 20ms'" impair)" impair --listen 1 --to localhost:2 --delay 5ms 9ms
+wrong 2 "$(see 'sockit connect: error: --ipv4 and --ipv6 exclude each other' connect)" connect -46 localhost:1
+wrong 2 "$(see 'sockit connect: error: a Unix socket is neither IPv4 nor IPv6: leave out --ipv4 and --ipv6' connect)" \
+    connect -4 unix:/nonexistent/s
+wrong 2 "$(see "sockit serve: error: --ipv4 and --ipv6 are about the target of --to; to listen on IPv6, give its \
+address: [::1]:7000" serve)" serve -6 --echo 7000
+wrong 2 "$(see 'sockit impair: error: --ipv4 and --ipv6 are about --to' impair)" impair --bridge a b -4
 wrong 2 "$(see 'sockit impair: error: --mtu is that of a bridge: give --bridge IF_A IF_B' impair)" \
     impair --listen 1 --to localhost:2 --mtu 1000
 # what was meant to be verified, or secret, does not go out in the plain
@@ -56,6 +62,8 @@ wrong 2 "sockit serve: error: address 'tls:7000' needs TLS to be set up, with a 
 
 # ---- 3 resolve, 4 connect, 5 timeout, 6 broken, 7 tls, 8 local ----
 wrong 3 'sockit connect: error: resolve 1.2.3.4.5: no such name' connect 1.2.3.4.5:1
+wrong 3 'sockit connect: error: resolve ::1: that is an IPv6 address, but IPv4 is asked for' connect -4 ::1 9
+wrong 3 'sockit connect: error: resolve 127.0.0.1: that is an IPv4 address, but IPv6 is asked for' connect -6 127.0.0.1 9
 wrong 4 'sockit connect: error: connect /nonexistent/s: No such file or directory' connect unix:/nonexistent/s
 free_port
 wrong 4 "sockit connect: error: connect 127.0.0.1:$port: Connection refused" connect "127.0.0.1:$port"

@@ -282,6 +282,34 @@ serve quiet -q --echo
 ask "$port" x >/dev/null
 silent quiet.err
 
+# ---- a crowd: 20 lines a second of it are said, and how many more there were; in the log also under -q ----
+crowd() { # PORT PID FILE: 60 come and leave; two lines for each
+    python3 -c '
+import socket, sys
+for i in range(60):
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+        s.shutdown(socket.SHUT_WR)
+        while s.recv(100): pass' "$1"
+    kill -INT "$2"
+    wait_gone "$2"
+    said=$(grep -Ec '127.0.0.1:[0-9]+ (connected|left)' "$3")
+    more=$(sed -n 's/.*\.\.\. and \([0-9]*\) more lines$/\1/p' "$3" | awk '{ n += $1 } END { print n + 0 }')
+    is 120 $((said + more))
+    [ "$more" -gt 0 ] || fail "all $said lines were said: $(tail -n 3 "$3")"
+}
+serve crowd --echo
+crowd "$port" "$pid" crowd.err
+serve still -q --echo --log still.log
+crowd "$port" "$pid" still.log
+silent still.err
+serve crowded --echo # the target of impair
+target=$port
+free_port
+spawn bad "$SOCKIT" impair --listen "$port" --to "localhost:$target"
+wait_port "$port"
+crowd "$port" "$pid" bad.err
+port=$target
+
 # ---- a port that is taken ----
 exits 1 timeout 20 "$SOCKIT" serve --echo "$port"
 says "bind $port: Address already in use: another program listens there" err
