@@ -53,6 +53,7 @@ enum skt_xfer_event_kind {
     SKT_XFER_READ,  /* job: put bytes of file at offset into room; answer the number, SKT_XFER_ALL_ZEROS, or -errno */
     SKT_XFER_PLAIN, /* no job: data as doc/protocol/xfer.md has it for captures; why: 1 sent, 0 received; peer */
     /* sending */
+    SKT_XFER_PUT_OFF, /* once: the receiver is busy, or has no code at the moment; it is asked again until the deadline */
     SKT_XFER_WALK, /* job: give entries by skt_xfer_offer, until it says -ENOSPC or there are none; answer 0: more exist; 1: that was all */
     SKT_XFER_FORGET, /* no job: the file is not needed any more: it may be closed */
     SKT_XFER_LAST,   /* job: file was read to its end: answer 0, or -ESTALE: it changed meanwhile */

@@ -314,6 +314,7 @@ int64_t skt_source_do(struct skt_source *source, const struct skt_xfer_event *ev
     case SKT_XFER_CLOSED_SESSION:
     case SKT_XFER_FILE_DONE:
     case SKT_XFER_FILE_FAILED:
+    case SKT_XFER_PUT_OFF:
     case SKT_XFER_WALK:
     case SKT_XFER_MAKE:
     case SKT_XFER_WRITE:

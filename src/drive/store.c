@@ -268,6 +268,7 @@ int64_t skt_store_do(struct skt_store *store, const struct skt_xfer_event *event
     case SKT_XFER_OPEN_SESSION:
     case SKT_XFER_FILE_DONE:
     case SKT_XFER_FILE_FAILED:
+    case SKT_XFER_PUT_OFF:
     case SKT_XFER_WALK:
     case SKT_XFER_FORGET:
     case SKT_XFER_LAST:

@@ -69,7 +69,12 @@ const struct skt_object objects_impair[] = {
         "broken", "the transfer ended before that", "session, " COUNTS ", files_failed, seconds, aead, why"            \
     }
 
-const struct skt_object objects_send[] = { TRANSFER, { NULL, NULL, NULL } };
+const struct skt_object objects_send[] = {
+    { "put_off", "the receiver is busy, or has no code at the moment; it is asked again until --timeout",
+        "session, peer" },
+    TRANSFER,
+    { NULL, NULL, NULL },
+};
 
 const struct skt_object objects_recv[] = {
     { "listening", "it can be reached", "addresses (a list), code (the pair code; not with --key-file)" },

@@ -61,6 +61,10 @@ static void event(struct sender *s, const struct skt_xfer_event *e)
         s->code = passed_over(s, xfer_ended(&s->x, e));
         s->over = true;
         break;
+    case SKT_XFER_PUT_OFF:
+        s->waiting_said = true;
+        xfer_say(&s->x, e);
+        break; /* it has answered */
     default: xfer_say(&s->x, e); break;
     }
 }

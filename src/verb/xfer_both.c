@@ -136,7 +136,7 @@ static const char *kind_name(uint8_t kind)
 /* The words of who knows more than the number; for some numbers there are better ones than the system's. */
 static const char *why_of(const struct skt_xfer_event *e)
 {
-    if (*e->text && e->why != -ECONNREFUSED)
+    if (*e->text)
         return e->text;
     switch (-e->why) {
     case ECONNREFUSED: return "nobody listens there: does recv run?";
@@ -224,8 +224,24 @@ static void capture(struct xfer_both *x, const struct skt_xfer_event *e)
     skt_tap_datagram(x->tap, skt_rt_now(x->live.rt), 0, e->why ? SKT_TAP_OUT : SKT_TAP_IN, &local, &peer, e->data, 0);
 }
 
+static void put_off(struct xfer_both *x, const struct skt_xfer_event *e)
+{
+    struct skt_json j;
+
+    skt_cli_say(x->cli, "the receiver at %s is busy, or has no code at the moment: trying again", x->peer);
+    if (!x->cli->json)
+        return;
+    skt_json_begin(&j, &x->cli->out);
+    skt_json_str(&j, "event", "put_off");
+    skt_json_u64(&j, "session", e->session);
+    skt_json_str(&j, "peer", x->peer);
+    skt_json_end(&j);
+}
+
 void xfer_say(struct xfer_both *x, const struct skt_xfer_event *e)
 {
+    if (e->kind == SKT_XFER_PUT_OFF)
+        put_off(x, e);
     if (e->kind == SKT_XFER_PLAIN)
         capture(x, e);
     if (e->kind == SKT_XFER_OPEN_SESSION)

@@ -363,6 +363,5 @@ fi
 if command -v zbarimg >/dev/null && command -v qrencode >/dev/null; then
     free_port
     spawn qr "$SOCKIT" recv --qr --listen "127.0.0.1:$port" in
-    wait_for 'at the other end' qr.err
-    says '█' qr.err
+    wait_for '█' qr.err
 fi

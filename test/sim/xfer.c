@@ -400,5 +400,54 @@ static void a_pair_code_is_one_guess(void **state)
     }
 }
 
+static uint32_t senders_that_ended_so(int why)
+{
+    uint32_t n = 0;
+
+    for (int i = 1; i < t.n; i++)
+        n += t.box[i].verb.closed && t.box[i].verb.why == why;
+    return n;
+}
+
+/* Under a code there is one handshake at a time: the other sender waits, and then hears what is true: that the next code is
+ * another, or the same, or that none came until its deadline. */
+static void who_comes_in_the_middle_of_a_handshake_waits_for_its_end(void **state)
+{
+    static const char *const next[] = { "secret", "another", "" };
+    static const int ends[] = { 0, -EKEYREJECTED, -EBUSY };
+
+    for (uint64_t seed = world_first(); world_more(seed, seeds() / 4); seed++) {
+        struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed });
+        struct verb *recv = &t.box[0].verb;
+        skt_time began;
+        uint64_t then = seed % 3;
+        town_init(sim, seed, 2);
+        sim_wire_all(sim, draw_path(false));
+        for (int i = 0; i < t.n; i++) {
+            t.box[i].conf.pair = true;
+            t.box[i].conf.deadline = 12 * SKT_SEC;
+            draw_tree(&t.box[i].tree, i, seed, i ? 1000 : 0);
+            box_start(&t.box[i]);
+            sim_kick(sim, t.box[i].host);
+        }
+        began = sim_now(sim);
+        for (bool given = false; t.box[1].verb.closed + t.box[2].verb.closed < 2; step()) {
+            assert_true(sim_now(sim) - began < 60 * SKT_SEC);
+            if (recv->opened && !given) {
+                given = true;
+                assert_int_equal(skt_xfer_secret(recv->x, skt_span_str(next[then])), 0);
+            }
+        }
+        assert_int_equal(senders_that_ended_so(0), then ? 1 : 2);
+        assert_int_equal(senders_that_ended_so(ends[then]), then ? 1 : 2);
+        assert_int_equal(t.box[1].verb.put_off + t.box[2].verb.put_off, 1);
+        assert_int_equal(recv->spent, then == 1);
+        assert_int_equal(sim_now(sim) - began >= 12 * SKT_SEC, then == 2);
+        settle();
+        town_done();
+    }
+}
+
 WORLD(W(trees_arrive_over_any_path), W(killed_ends_resume), W(faults_are_told_as_they_are),
-    W(several_senders_share_a_receiver), W(a_pair_code_is_one_guess))
+    W(several_senders_share_a_receiver), W(a_pair_code_is_one_guess),
+    W(who_comes_in_the_middle_of_a_handshake_waits_for_its_end))

@@ -101,12 +101,57 @@ static void a_reject_of_another_session_is_ignored(void **state)
 
     begin(&m, "same", "same");
     m.packet = (struct skt_xfer_packet){
-        .type = SKT_XFER_REJECT, .version = SKT_XFER_VERSION, .code = SKT_XFER_BUSY, .session = session
+        .type = SKT_XFER_REJECT, .version = SKT_XFER_VERSION, .code = SKT_XFER_LOCKED, .session = session
     };
     assert_false(skt_shake_recv(&m.end[SENDER], 30, &m.packet));
     m.packet.session = m.end[SENDER].session;
     assert_true(skt_shake_recv(&m.end[SENDER], 30, &m.packet));
-    assert_int_equal(m.end[SENDER].why, -EBUSY);
+    assert_int_equal(m.end[SENDER].why, -EKEYREVOKED);
+}
+
+/* It rests longer each time; late copies of an answer count once, and a RETRY is no reason to come sooner. */
+static void who_is_put_off_asks_again_with_growing_pauses(void **state)
+{
+    const skt_time rests[] = { 500, 1000, 2000, 4000, 4000 }; /* ms */
+    uint8_t cookie[24] = { 7 };
+    struct skt_xfer_packet busy = { .type = SKT_XFER_REJECT, .version = SKT_XFER_VERSION, .code = SKT_XFER_BUSY };
+    struct skt_xfer_packet retry = {
+        .type = SKT_XFER_RETRY, .version = SKT_XFER_VERSION, .conn = 111, .cookie = skt_span_of(cookie, sizeof cookie)
+    };
+    struct meeting m;
+    struct skt_shake *s = &m.end[SENDER];
+    skt_time now = 40;
+
+    begin(&m, "same", "same");
+    busy.session = s->session;
+    assert_false(skt_shake_is_put_off(s));
+    for (size_t i = 0; i < sizeof rests / sizeof *rests; i++) {
+        assert_false(skt_shake_recv(s, now, &busy));
+        assert_true(skt_shake_is_put_off(s));
+        assert_false(skt_shake_recv(s, now + 5, &busy));
+        assert_false(skt_shake_recv(s, now + 6, &retry));
+        assert_int_equal(s->state, SKT_SHAKE_ASKS);
+        assert_int_equal(s->due, now + rests[i] * SKT_MS);
+        now = s->due;
+        put(&m, SENDER, now);
+        assert_int_equal(m.packet.type, SKT_XFER_INIT);
+        now += 40;
+    }
+    /* Nothing comes any more: then that is what it is, and not the word of long ago. */
+    for (int i = 0; i < 2; i++)
+        put(&m, SENDER, s->due);
+    assert_false(skt_shake_is_put_off(s));
+    /* Let in at last. */
+    begin(&m, "same", "same");
+    busy.session = s->session;
+    retry = m.packet;
+    assert_false(skt_shake_recv(s, 30, &busy));
+    assert_true(skt_shake_recv(s, 40, &retry));
+    assert_int_equal(s->state, SKT_SHAKE_CONFIRMS);
+    assert_int_equal(s->due, 40);
+    assert_false(skt_shake_is_put_off(s));
+    assert_true(skt_shake_recv(s, 50, &busy)); /* there is no resting with keys in hand */
+    assert_int_equal(s->why, -EBUSY);
 }
 
 static void init_is_repeated_and_its_pauses_grow_to_two_seconds(void **state)
@@ -187,6 +232,6 @@ static void a_share_that_is_no_point_is_refused(void **state)
 }
 
 RUN(T(who_knows_the_secret_is_let_in), T(who_does_not_is_refused_once_for_each_try),
-    T(a_reject_of_another_session_is_ignored), T(init_is_repeated_and_its_pauses_grow_to_two_seconds),
-    T(one_retry_is_obeyed_for_each_init_in_turn), T(a_repeated_init_brings_the_same_accept),
-    T(a_share_that_is_no_point_is_refused))
+    T(a_reject_of_another_session_is_ignored), T(who_is_put_off_asks_again_with_growing_pauses),
+    T(init_is_repeated_and_its_pauses_grow_to_two_seconds), T(one_retry_is_obeyed_for_each_init_in_turn),
+    T(a_repeated_init_brings_the_same_accept), T(a_share_that_is_no_point_is_refused))

@@ -168,7 +168,7 @@ struct verb {
     struct verb_job *jobs;
     uint32_t n_jobs;
     /* what was told; done, failed, why, text, hash: of the session that was opened last */
-    uint32_t last, opened, closed, done, failed, dropped, spent, forgotten;
+    uint32_t last, opened, closed, done, failed, dropped, spent, put_off, forgotten;
     int why;
     char text[160];
     uint8_t hash[32];
@@ -387,6 +387,7 @@ static inline void verb_told(struct verb *v, const struct skt_xfer_event *ev)
         break;
     case SKT_XFER_FORGET: v->forgotten++; break;
     case SKT_XFER_SECRET_SPENT: v->spent++; break;
+    case SKT_XFER_PUT_OFF: v->put_off++; break;
     default: abort();
     }
 }

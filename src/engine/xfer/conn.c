@@ -94,6 +94,7 @@ void skt_conn_free(struct skt_conn *conn)
 }
 
 bool skt_conn_open(const struct skt_conn *conn) { return conn->state == CONN_OPEN; }
+bool skt_conn_is_put_off(const struct skt_conn *conn) { return skt_shake_is_put_off(&conn->shake); }
 uint32_t skt_conn_number(const struct skt_conn *conn) { return conn->shake.ours; }
 const struct skt_addr *skt_conn_peer(const struct skt_conn *conn) { return &conn->peer; }
 bool skt_conn_say(struct skt_conn *conn, const struct skt_xfer_message *message)
@@ -159,9 +160,9 @@ void skt_conn_prove(struct skt_conn *conn, skt_time now)
 {
     skt_time wait = conn_keep(conn) > SKT_SEC ? conn_keep(conn) : SKT_SEC;
 
-    if (conn->state != CONN_OPEN || conn->prove_until)
+    if ((conn->state != CONN_OPEN && (conn->state != CONN_SHAKES || !conn->sender)) || conn->prove_until)
         return;
-    conn->ping = true;
+    conn->ping = conn->state == CONN_OPEN; /* the handshake asks by itself */
     conn->prove_until = now + wait;
 }
 
@@ -292,6 +293,7 @@ void skt_conn_recv(struct skt_conn *conn, skt_time now, struct skt_span datagram
     /* What is not sealed is believed only from where it was expected; the receiver's conversations have no other. */
     if (conn->sender && from && conn->peer.family != SKT_NOWHERE && memcmp(from, &conn->peer, sizeof *from) != 0)
         return;
+    conn->prove_until = conn->state == CONN_SHAKES ? 0 : conn->prove_until;
     if (from && conn->state == CONN_SHAKES && skt_conn_begun_by(conn, packet))
         conn->peer = *from; /* the gate has seen a cookie of that address */
     if (skt_shake_recv(&conn->shake, now, packet))

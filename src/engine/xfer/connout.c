@@ -290,7 +290,9 @@ void conn_clock(struct skt_conn *conn, skt_time now)
         return;
     }
     if (conn->state == CONN_SHAKES && now >= conn->deadline)
-        conn_fail(conn, now, SKT_XFER_SILENT, -ETIMEDOUT, "");
+        conn_fail(conn, now, SKT_XFER_SILENT, skt_shake_is_put_off(&conn->shake) ? -EBUSY : -ETIMEDOUT, "");
+    if (conn->state == CONN_SHAKES && conn->prove_until && now >= conn->prove_until)
+        conn_fail(conn, now, SKT_XFER_SILENT, -ECONNREFUSED, "");
     if (conn->state == CONN_OPEN &&
         (now - conn->heard >= conn->silence || (conn->prove_until && now >= conn->prove_until)))
         conn_fail(conn, now, SKT_XFER_SILENT, -ETIMEDOUT, "");
@@ -425,7 +427,7 @@ skt_time skt_conn_wake(const struct skt_conn *conn)
         return at;
     }
     if (conn->state == CONN_SHAKES)
-        sooner(conn, &at, conn->deadline);
+        sooner(conn, &at, conn->prove_until && conn->prove_until < conn->deadline ? conn->prove_until : conn->deadline);
     if (!conn->keyed)
         return at;
     if (conn->sent.told_first < conn->sent.told_next || conn->tell_closed)

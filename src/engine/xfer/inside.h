@@ -23,6 +23,7 @@ struct session {
     struct skt_offer *offer; /* one of them, since it is open */
     struct skt_take *take;
     bool opened, told_open, closed, told_closed; /* closed: why and text are final */
+    bool told_put_off;
     int why;
     uint8_t hash[SKT_HASH];
     char text[160];

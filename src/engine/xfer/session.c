@@ -61,6 +61,7 @@ static const char *words(const struct session *s, const struct skt_conn_event *e
     case -EKEYREJECTED: return "the secret is wrong";
     case -EKEYREVOKED: return "the code is locked: too many wrong guesses";
     case -EBUSY: return "the receiver is busy, or waits for a new code";
+    case -ECONNREFUSED: return "the receiver was there a moment ago, and has ended";
     case -EPROTOTYPE: return "the receiver wants the other kind of secret (pair code or key file)";
     case -EPROTONOSUPPORT: return "the receiver speaks another version";
     }

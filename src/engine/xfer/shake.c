@@ -8,6 +8,8 @@ enum { RETRY_NONE, RETRY_ANSWER, RETRY_ANSWERED };
 #define GAP_FIRST (SKT_SEC / 2)
 #define GAP_LEAST (50 * SKT_MS)
 #define GAP_MOST  (2 * SKT_SEC)
+#define REST_MOST (4 * SKT_SEC)
+enum { UNHEARD = 2 }; /* an INIT and its copy with a new cookie may be under way: the last word still holds */
 static const char name[] = "sockit xfer 1"; /* CI of CPace, and the salt */
 
 static int why_of(uint8_t code)
@@ -142,7 +144,7 @@ static void on_retry(struct skt_shake *s, skt_time now, struct skt_span cookie)
 {
     s->cookie_len = (uint8_t)skt_len(cookie);
     memcpy(s->cookie, cookie.p, skt_len(cookie));
-    if (s->retry == RETRY_NONE) {
+    if (s->retry == RETRY_NONE && !s->rests) {
         if (!s->cookied) { /* the one with a cookie is another packet */
             measure(s, now);
             s->sent = 0;
@@ -163,6 +165,37 @@ static bool on_accept(struct skt_shake *s, skt_time now, const struct skt_xfer_p
     return true;
 }
 
+/* No place, or no code at the moment: the same INIT again in a while. Its repetitions are answered so as well, and count
+ * once. */
+static void put_off(struct skt_shake *s, skt_time now)
+{
+    if (s->rests)
+        return;
+    s->busy = s->rests = true;
+    s->rest = !s->rest ? GAP_FIRST : s->rest < REST_MOST ? 2 * s->rest : s->rest;
+    s->due = now + s->rest;
+    s->gap = first_gap(s);
+    s->sent = 0;
+}
+
+bool skt_shake_is_put_off(const struct skt_shake *s)
+{
+    return s->busy && s->state == SKT_SHAKE_ASKS && s->sent <= UNHEARD;
+}
+
+static bool on_reject(struct skt_shake *s, skt_time now, const struct skt_xfer_packet *packet)
+{
+    if ((s->state != SKT_SHAKE_ASKS && s->state != SKT_SHAKE_CONFIRMS) ||
+        memcmp(packet->session, s->session, sizeof s->session) != 0)
+        return false;
+    if (packet->code == SKT_XFER_BUSY && s->state == SKT_SHAKE_ASKS) {
+        put_off(s, now);
+        return false;
+    }
+    fail(s, now, why_of(packet->code));
+    return true;
+}
+
 bool skt_shake_recv(struct skt_shake *s, skt_time now, const struct skt_xfer_packet *packet)
 {
     if (packet->version != SKT_XFER_VERSION)
@@ -178,12 +211,7 @@ bool skt_shake_recv(struct skt_shake *s, skt_time now, const struct skt_xfer_pac
         return false;
     case SKT_XFER_ACCEPT: return s->state == SKT_SHAKE_ASKS && on_accept(s, now, packet);
     case SKT_XFER_CONFIRM: return on_confirm(s, now, packet->mac);
-    case SKT_XFER_REJECT:
-        if ((s->state != SKT_SHAKE_ASKS && s->state != SKT_SHAKE_CONFIRMS) ||
-            memcmp(packet->session, s->session, sizeof s->session) != 0)
-            return false;
-        fail(s, now, why_of(packet->code));
-        return true;
+    case SKT_XFER_REJECT: return on_reject(s, now, packet);
     case SKT_XFER_SEALED: break;
     }
     return false;
@@ -221,6 +249,7 @@ void skt_shake_put(struct skt_shake *s, skt_time now, struct skt_room *room)
     skt_xfer_put(room, &p);
     s->sent++;
     s->sent_at = now;
+    s->rests = false;
     s->due = s->state == SKT_SHAKE_ASKS || s->state == SKT_SHAKE_CONFIRMS ? now + s->gap : SKT_NEVER;
     if (s->retry == RETRY_ANSWER) { /* out of turn: the repetition keeps its rhythm */
         s->retry = RETRY_ANSWERED;

@@ -29,6 +29,8 @@ struct skt_shake {
     skt_time gap;     /* to its repetition */
     skt_time sent_at; /* of the packet that the other end answers */
     uint32_t sent;    /* how often: of a repeated one nobody knows which was answered */
+    bool busy, rests; /* sender: was told to come later; has not asked again since */
+    skt_time rest;    /* how long it waits the next time it is told so */
     skt_time rtt;     /* what that says of the path; 0: nothing */
 };
 
@@ -48,6 +50,8 @@ void skt_shake_done(struct skt_shake *shake); /* wipes */
 /* A packet that is not SEALED. True: the state changed. */
 bool skt_shake_recv(struct skt_shake *shake, skt_time now, const struct skt_xfer_packet *packet);
 bool skt_shake_same(const struct skt_shake *shake, const struct skt_xfer_packet *init);
+/* Sender: the last that it heard is that the receiver is busy; it asks again, with growing pauses. */
+bool skt_shake_is_put_off(const struct skt_shake *shake);
 /* The packet that is due. Sets when it is due again. */
 void skt_shake_put(struct skt_shake *shake, skt_time now, struct skt_room *room);
 

@@ -19,7 +19,7 @@ static void on_gone(struct skt_xfer *x, int why)
 
         if (!s)
             continue;
-        xfer_closed(s, why ? why : -ENOTCONN, why == -ECONNREFUSED ? "nobody is there" : "the socket is gone");
+        xfer_closed(s, why ? why : -ENOTCONN, why == -ECONNREFUSED ? "" : "the socket is gone");
         skt_conn_free(s->conn);
         s->conn = s->desk.conn = NULL;
     }
@@ -183,6 +183,10 @@ static bool tell_session(
 
 static bool next_of_session(struct skt_xfer *x, struct session *s, struct skt_xfer_event *ev)
 {
+    if (!s->told_put_off && s->conn && skt_conn_is_put_off(s->conn)) {
+        s->told_put_off = true;
+        return tell_session(x, s, ev, SKT_XFER_PUT_OFF);
+    }
     if (s->opened && !s->told_open) {
         s->told_open = true;
         return tell_session(x, s, ev, SKT_XFER_OPEN_SESSION);
