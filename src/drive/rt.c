@@ -199,6 +199,8 @@ void tell_kind(struct skt_rt *rt, struct link *l, enum skt_kind kind, int why)
 {
     struct skt_in in = { .kind = kind, .why = why };
 
+    if (kind == SKT_CLOSE) /* who came and went within this turn was there for some time, too */
+        rt->now = wait_clock();
     tell(rt, l, &in);
 }
 

@@ -269,6 +269,22 @@ last = stats[-1]
 assert last["accepted"] == 1 and last["bytes_in"] == last["bytes_out"] == 5 and last["refused"] == 0, last
 ' || fail "--json: $(cat json.out)"
 
+# who came, was answered and left within one turn was there for some time, too
+serve short --json --say hello
+short=$pid
+python3 -c '
+import socket, sys
+for i in range(20):
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as s:
+        while s.recv(100): pass' "$port"
+kill -INT "$short"
+wait_gone "$short"
+python3 -c '
+import json
+stayed = [e["duration"] for e in map(json.loads, open("short.out")) if e["event"] == "disconnected"]
+assert len(stayed) == 20 and min(stayed) > 0, stayed
+' || fail "a duration of nothing"
+
 serve talk --echo
 talk=$pid
 ask "$port" 12345 >/dev/null
