@@ -354,6 +354,23 @@ static void limits_are_told(void **state)
     end();
 }
 
+/* MORE is said in steps: the last one may be a small one. */
+static void as_many_files_as_are_taken_go_over(void **state)
+{
+    char path[32];
+
+    for (uint32_t n = 1023; n <= 1300; n += 23) {
+        begin((struct skt_xfer_conf){ .max_files = n }, plain);
+        for (uint32_t i = 0; i < n; i++) {
+            snprintf(path, sizeof path, "f%u", i);
+            verb_make(&w.tree[1], SKT_XFER_FILE, path, "", 10, i, false);
+        }
+        run();
+        assert_well();
+        end();
+    }
+}
+
 static void answers_may_come_late_and_in_any_order(void **state)
 {
     char path[32];
@@ -379,4 +396,4 @@ RUN(T(a_tree_goes_over), T(nothing_at_all_goes_over), T(holes_are_not_sent),
     T(many_small_files_need_no_round_trip_each), T(what_is_there_already_is_not_sent_again),
     T(a_wrong_secret_is_told_to_both), T(what_fails_is_left_out_and_told), T(a_full_disk_is_told), T(a_stop_is_told),
     T(silence_ends_both), T(a_killed_end_goes_on_where_it_was), T(limits_are_told),
-    T(answers_may_come_late_and_in_any_order))
+    T(as_many_files_as_are_taken_go_over), T(answers_may_come_late_and_in_any_order))

@@ -234,7 +234,7 @@ static void say_more(struct skt_take *t)
         more = (uint64_t)t->base + TAKE_FILES;
     if (more > most)
         more = most;
-    if (more <= t->granted || more - t->granted < TAKE_AHEAD / 4)
+    if (more <= t->granted || (more < most && more - t->granted < TAKE_AHEAD / 4)) /* the last step may be small */
         return;
     if (t->said_base != t->base)
         say_stored(t);
