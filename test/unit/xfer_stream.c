@@ -168,5 +168,28 @@ static void too_many_lost_pieces_become_one(void **state)
     skt_stream_out_done(&out);
 }
 
+/* What became one has bytes in it that arrived before: they are never sent from where they are no more. */
+static void what_arrived_is_forgotten_also_where_it_was_lost(void **state)
+{
+    struct skt_xfer_message m = { .kind = SKT_XFER_CHECK };
+    struct skt_stream_out out;
+    struct frame frame;
+
+    skt_stream_out_init(&out);
+    while (skt_stream_say(&out, &m))
+        while (put(&out, &frame))
+            ;
+    for (uint64_t at = 2; at <= 20; at += 2)
+        assert_int_equal(skt_stream_acked(&out, at, 1), 0);
+    for (uint64_t at = 101; !(out.lost.n == 1 && !out.lost.items[0].from); at += 2)
+        assert_int_equal(skt_stream_lost(&out, at, 1), 0);
+    assert_int_equal(skt_stream_acked(&out, 0, 2), 0);
+    assert_int_equal(out.at, 3); /* 2 had arrived */
+    assert_true(put(&out, &frame));
+    assert_int_equal(frame.from, 3);
+    skt_stream_out_done(&out);
+}
+
 RUN(T(every_message_is_read_once_and_in_order), T(what_waits_has_a_limit), T(above_the_credit_is_an_offence),
-    T(what_is_no_message_is_told), T(holes_have_a_limit), T(too_many_lost_pieces_become_one))
+    T(what_is_no_message_is_told), T(holes_have_a_limit), T(too_many_lost_pieces_become_one),
+    T(what_arrived_is_forgotten_also_where_it_was_lost))

@@ -130,6 +130,7 @@ int skt_stream_acked(struct skt_stream_out *out, uint64_t from, uint32_t len)
     out->off += (size_t)(at - out->at);
     out->at = at;
     (void)skt_ranges_drop(&out->acked, 0, at, NULL); /* only makes it smaller */
+    (void)skt_ranges_drop(&out->lost, 0, at, NULL);  /* the same; where pieces became one it has what arrived, too */
     if (out->at == out->end)
         out->off = 0;
     return r;
