@@ -52,6 +52,14 @@ struct skt_object {
         __VA_ARGS__, { NULL, NULL, NULL }                                                                              \
     }
 
+/* What a verb needs told at length, such as the lines of a file that it reads: `sockit help NAME`, and a section of its
+ * manual page. */
+struct skt_topic {
+    const char *name, *title;
+    const char *about;               /* paragraphs, as of a verb */
+    const struct skt_example *lines; /* what is written, and what it means */
+};
+
 struct skt_verb {
     const char *name;                   /* one word, or two with a space */
     const char *summary;                /* one line of at most 60 characters, no full stop */
@@ -61,6 +69,7 @@ struct skt_verb {
     const char *usage;                  /* what follows the name in the usage line; NULL: made from the rows */
     const struct skt_object *objects;   /* SKT_OBJECTS(...): what --json prints; NULL: not described */
     const char *about;                  /* paragraphs between usage and options, separated by empty lines; NULL: none */
+    const struct skt_topic *topic;      /* NULL: none */
     bool hidden;
 };
 

@@ -92,9 +92,13 @@ static void examples(struct skt_cli *cli, struct skt_sink *sink, const struct sk
     }
 }
 
-static void see_also(struct skt_sink *sink, const char *names)
+static void see_also(struct skt_sink *sink, const struct skt_verb *verb)
 {
+    const char *names = verb->see_also;
+
     skt_sink_str(sink, "\nSee also: ");
+    if (verb->topic)
+        skt_sink_fmt(sink, "'sockit help %s', ", verb->topic->name);
     for (size_t n; *names; names += n + strspn(names + n, ", ")) {
         n = strcspn(names, ",");
         skt_sink_fmt(sink, "%.*s%s", (int)n, names, names[n] ? ", " : "\n");
@@ -121,7 +125,27 @@ static void help_to(struct skt_cli *cli, struct skt_sink *sink, const struct skt
     global_options(cli, sink, opts);
     examples(cli, sink, verb->examples);
     if (verb->see_also)
-        see_also(sink, verb->see_also);
+        see_also(sink, verb);
+}
+
+static void lines(struct skt_sink *sink, const struct skt_example *line)
+{
+    for (; line->command; line++)
+        row(sink, line->command, line->what);
+}
+
+void skt_help_topic(struct skt_cli *cli, const struct skt_topic *topic)
+{
+    const char *about = topic->about;
+    struct skt_span paragraph;
+
+    heading(cli, &cli->out, topic->title);
+    while (skt_next_paragraph(&about, &paragraph)) {
+        skt_sink_str(&cli->out, "\n");
+        skt_put_wrapped(&cli->out, (const char *)paragraph.p, skt_len(paragraph), 0, 0);
+    }
+    skt_sink_str(&cli->out, "\n");
+    lines(&cli->out, topic->lines);
 }
 
 static int described(struct skt_cli *cli, const struct skt_opt *opts)

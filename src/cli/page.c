@@ -47,31 +47,44 @@ static void put_row(struct skt_sink *sink, const struct skt_opt *opt)
     skt_sink_str(sink, "\n\n");
 }
 
-static void put_about(struct skt_sink *sink, const struct skt_verb *verb)
+static void put_paragraphs(struct skt_sink *sink, const char *text)
 {
-    const char *about = verb->about;
     struct skt_span paragraph;
 
-    skt_sink_str(sink, "# DESCRIPTION\n\n");
-    put_text(sink, verb->summary);
-    skt_sink_str(sink, ".\n\n");
-    while (skt_next_paragraph(&about, &paragraph)) {
+    while (skt_next_paragraph(&text, &paragraph)) {
         put_plain(sink, paragraph);
         skt_sink_str(sink, "\n\n");
     }
 }
 
+static void put_about(struct skt_sink *sink, const struct skt_verb *verb)
+{
+    skt_sink_str(sink, "# DESCRIPTION\n\n");
+    put_text(sink, verb->summary);
+    skt_sink_str(sink, ".\n\n");
+    put_paragraphs(sink, verb->about);
+}
+
 static void put_examples(struct skt_sink *sink, const struct skt_example *example)
 {
-    if (!example)
-        return;
-    skt_sink_str(sink, "# EXAMPLES\n\n");
     for (; example->command; example++) {
         put_bold(sink, example->command);
         skt_sink_str(sink, "\n\t");
         put_text(sink, example->what);
         skt_sink_str(sink, "\n\n");
     }
+}
+
+static void put_topic(struct skt_sink *sink, const struct skt_topic *topic)
+{
+    if (!topic)
+        return;
+    skt_sink_str(sink, "# ");
+    for (const char *c = topic->name; *c; c++)
+        skt_sink_put(sink, skt_span_of((char[]){ (char)toupper((unsigned char)*c) }, 1));
+    skt_sink_str(sink, "\n\n");
+    put_paragraphs(sink, topic->about);
+    put_examples(sink, topic->lines);
 }
 
 static void put_objects(struct skt_sink *sink, const struct skt_object *object)
@@ -147,8 +160,12 @@ int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts)
     skt_sink_str(sink, "# OPTIONS\n\n");
     for (uint32_t i = 0; skt_parse_row(&p, i); i++)
         put_row(sink, skt_parse_row(&p, i));
+    put_topic(sink, cli->verb->topic);
     put_objects(sink, cli->verb->objects);
-    put_examples(sink, cli->verb->examples);
+    if (cli->verb->examples) {
+        skt_sink_str(sink, "# EXAMPLES\n\n");
+        put_examples(sink, cli->verb->examples);
+    }
     put_exit_codes(sink);
     put_see_also(sink, cli->verb->see_also);
     return 0;

@@ -8,6 +8,8 @@ int skt_json_verb(struct skt_cli *cli, const struct skt_opt *opts);             
 struct skt_json;
 void skt_json_value(struct skt_json *j, const char *key, const struct skt_opt *opt); /* in its JSON type */
 
+void skt_help_topic(struct skt_cli *cli, const struct skt_topic *topic);
+
 /* "-c, --count N"; "    --count N" without a letter. */
 void skt_put_option(struct skt_room *out, const struct skt_opt *opt);
 /* "sockit ping [OPTION...] HOST:PORT" */

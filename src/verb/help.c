@@ -31,6 +31,16 @@ static void exit_codes(struct skt_cli *cli)
     }
 }
 
+static void json_row(struct skt_cli *cli, const char *value, const char *text)
+{
+    struct skt_json j;
+
+    skt_json_begin(&j, &cli->out);
+    skt_json_str(&j, "value", value);
+    skt_json_str(&j, "text", text);
+    skt_json_end(&j);
+}
+
 /* How values are written, wherever a verb takes one: base/units.h. */
 static void units(struct skt_cli *cli)
 {
@@ -42,18 +52,29 @@ static void units(struct skt_cli *cli)
         { "CIDR", "10.0.0.0/8, 192.0.2.7, 2001:db8::/32" },
         { "HOST:PORT", "localhost:http, [::1]:80, unix:/path; to listen: 80 (loopback), '*:80'" },
     };
-    struct skt_json j;
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (!cli->json) {
+        if (cli->json)
+            json_row(cli, rows[i][0], rows[i][1]);
+        else
             skt_sink_fmt(&cli->out, "  %-10s %s\n", rows[i][0], rows[i][1]);
-            continue;
-        }
-        skt_json_begin(&j, &cli->out);
-        skt_json_str(&j, "value", rows[i][0]);
-        skt_json_str(&j, "text", rows[i][1]);
-        skt_json_end(&j);
     }
+}
+
+static const struct skt_topic *topic_of(struct skt_cli *cli, const char *name)
+{
+    for (const struct skt_verb *const *v = cli->verbs; *v; v++)
+        if ((*v)->topic && !strcmp((*v)->topic->name, name))
+            return (*v)->topic;
+    return NULL;
+}
+
+static void tell_topic(struct skt_cli *cli, const struct skt_topic *topic)
+{
+    if (!cli->json)
+        skt_help_topic(cli, topic);
+    for (const struct skt_example *line = topic->lines; cli->json && line->command; line++)
+        json_row(cli, line->command, line->what);
 }
 
 static int help_everything(struct skt_cli *cli)
@@ -97,7 +118,7 @@ static int help(struct skt_cli *cli)
     const struct skt_opt opts[] = {
         SKT_OPT_FLAG('a', "all", &all, "the help of every verb"),
         SKT_OPT_FLAG(0, "man", &man, "the manual page of VERB or of all, for scdoc(1)"),
-        SKT_ARGS(&words, "VERB", "a verb, or 'exit-codes', or 'units'"),
+        SKT_ARGS(&words, "VERB", "a verb; or 'exit-codes', 'units', 'profile'"),
         SKT_OPT_END,
     };
     int r = skt_cli_parse(cli, opts);
@@ -108,6 +129,8 @@ static int help(struct skt_cli *cli)
         exit_codes(cli);
     else if (words.n == 1 && !strcmp(words.at[0], "units"))
         units(cli);
+    else if (words.n == 1 && topic_of(cli, words.at[0]))
+        tell_topic(cli, topic_of(cli, words.at[0]));
     else if (words.n)
         return help_word(cli, (int)words.n, (char **)(uintptr_t)words.at, man);
     else if (man)
@@ -128,6 +151,7 @@ const struct skt_verb skt_verb_help = {
     .examples = SKT_EXAMPLES({ "sockit help config", "one verb" }, { "sockit help --all", "every verb" },
         { "sockit help exit-codes", "what the exit codes mean" },
         { "sockit help units", "how a TIME, SIZE or RATE is written" },
+        { "sockit help profile", "the lines of a file for impair --profile" },
         { "sockit help --json", "every verb and option, one JSON object a line" }),
     .see_also = "config, completion",
 };

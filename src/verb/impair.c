@@ -10,6 +10,7 @@
 #include "verb/impair_bridge.h"
 #include "verb/live.h"
 #include "verb/objects.h"
+#include "verb/topics.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -547,8 +548,8 @@ static int impair(struct skt_cli *cli)
         SKT_OPT_STR(0, "slot", &s.words[SLOT], "'MIN [MAX] ...'", "packets gather, and go together"),
         SKT_OPT_STR(0, "up", &s.up, "SPEC", "words for the way to the target alone: 'delay 50ms loss 1%'"),
         SKT_OPT_STR(0, "down", &s.down, "SPEC", "words for the way back alone"),
-        SKT_OPT_PATH(
-            0, "profile", &s.profile, "FILE", "lines of words, with times: 'at 5s: loss 100%'; SIGHUP reads it anew"),
+        SKT_OPT_PATH(0, "profile", &s.profile, "FILE",
+            "changes in time, such as 'at 5s: loss 100%' ('sockit help profile'); SIGHUP reads it anew"),
         SKT_OPT_U64(0, "seed", &s.seed, "N", "the same seed hits the same packets (0)"),
         SKT_OPT_PERCENT(0, "share", &s.share, "PCT", "of the connections are hit, the others let alone (100%)"),
         SKT_OPT_STR(
@@ -591,5 +592,6 @@ const struct skt_verb skt_verb_impair = {
         { "sockit impair -l 8080 -t localhost:80 --profile flap.profile --json", "changes in time, counters a second" },
         { "sockit impair --bridge eth1 eth2 --delay 300ms --rate 1mbit", "a satellite between two interfaces" }),
     .objects = objects_impair,
+    .topic = &topic_profile,
     .see_also = "serve,doctor",
 };

@@ -225,6 +225,20 @@ assert got == [b"x", b"x", None], got' "$port" || fail "--max-conns of flows"
 ends
 says '"event":"stats".*"refused":1,.*"up":\{"in":3,' few.out
 
+# ---- the lines that help shows for a profile are a profile ----
+exits 0 "$SOCKIT" help profile --json
+python3 -c '
+import json
+for line in map(json.loads, open("out")):
+    if line["value"] == line["value"].lower(): print(line["value"])' >shown.profile
+[ "$(wc -l <shown.profile)" -ge 7 ] || fail "too few lines: $(cat shown.profile)"
+impair shown --profile shown.profile
+wait_for '^network: up delay 20ms 5ms rate 2mbit; down delay 20ms 5ms$' shown.err
+exits 0 "$SOCKIT" help profile
+while read -r line; do
+    grep -qF -e "$line" out || fail "help profile does not show '$line'"
+done <shown.profile
+
 # ---- a profile: its time, its reload ----
 printf '# a flap\ndelay 1ms\nat 2s: delay 60ms\n' >profile
 impair profile --profile profile
