@@ -147,6 +147,7 @@ sends 8 changed
 ends 8
 says 'changed/deep/hard: exists there and differs' err
 says 'changed/deep/hard: exists there and differs' differs.err
+says 'changed/plain: the file that it is a link to did not go over' differs.err
 is "$before" "$(b3sum --no-names inbox/changed/plain 2>/dev/null || cksum <inbox/changed/plain)"
 is '' "$(find inbox -name '*part-sockit*')"
 receiver overwrite inbox --overwrite --json

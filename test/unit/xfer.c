@@ -272,6 +272,29 @@ static void what_fails_is_left_out_and_told(void **state)
     end();
 }
 
+/* What has the name there is something else: no link to that is told as one to the sender's file. */
+static void a_link_to_what_did_not_go_over_is_no_link_to_something_else(void **state)
+{
+    skt_time began;
+    char path[32];
+
+    begin(plain, plain);
+    verb_make(&w.tree[1], SKT_XFER_FILE, "a", "", 3 * SKT_GROUP, 2, false);
+    for (int i = 0; i < 300; i++) {
+        snprintf(path, sizeof path, "l%d", i);
+        verb_make(&w.tree[1], SKT_XFER_HARDLINK, path, "a", 0, 3, false);
+    }
+    verb_make(&w.tree[0], SKT_XFER_FILE, "a", "", 1000, 9, false);
+    w.verb[1].faults.bad_read = 1;
+    began = w.now;
+    run();
+    assert_true(w.verb[0].why == -EIO && w.verb[1].why == -EIO);
+    assert_true(w.verb[0].failed == 301 && w.verb[0].done == 0);
+    assert_true(w.verb[1].failed == 301 && w.verb[1].done == 0);
+    assert_true(w.now - began < SKT_SEC); /* none waits for a clock */
+    end();
+}
+
 static void a_full_disk_is_told(void **state)
 {
     begin(plain, plain);
@@ -394,6 +417,7 @@ static void answers_may_come_late_and_in_any_order(void **state)
 
 RUN(T(a_tree_goes_over), T(nothing_at_all_goes_over), T(holes_are_not_sent),
     T(many_small_files_need_no_round_trip_each), T(what_is_there_already_is_not_sent_again),
-    T(a_wrong_secret_is_told_to_both), T(what_fails_is_left_out_and_told), T(a_full_disk_is_told), T(a_stop_is_told),
+    T(a_wrong_secret_is_told_to_both), T(what_fails_is_left_out_and_told),
+    T(a_link_to_what_did_not_go_over_is_no_link_to_something_else), T(a_full_disk_is_told), T(a_stop_is_told),
     T(silence_ends_both), T(a_killed_end_goes_on_where_it_was), T(limits_are_told),
     T(as_many_files_as_are_taken_go_over), T(answers_may_come_late_and_in_any_order))

@@ -115,6 +115,7 @@ static void on_opened(struct skt_xfer *x, struct session *s)
         .window = x->conf.window, .max_bytes = x->conf.max_bytes, .max_files = x->conf.max_files
     };
 
+    xfer_draw(x, "take", (uint8_t *)&take.seed, sizeof take.seed);
     s->opened = true;
     if (x->conf.pair)
         x->secret_len = 0; /* the code is used up */

@@ -292,6 +292,8 @@ skt_time skt_take_wake(const struct skt_take *t)
 
     if (t->ended || t->done)
         return SKT_NEVER;
+    if (!skt_list_empty(&t->saying) && has_room(t))
+        return t->desk->now;
     if (f && at <= t->desk->now) /* the verb has not asked for it yet: no reason to spin */
         at = t->desk->now + TAKE_AGAIN;
     return has_progress(t) && has_room(t) && stored < at ? stored : at;
@@ -334,6 +336,7 @@ static bool tell_settled(struct skt_take *t, struct take_file *f, struct skt_xfe
     ev->why = f->why;
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
+    take_links_settled(t, f);
     t->n_stored += is_done;
     if (!is_done)
         skt_desk_failed(t->desk, f->why);
@@ -372,7 +375,7 @@ static bool next_make(struct skt_take *t, struct skt_xfer_event *ev)
 {
     struct take_file *first = take_file(t, t->base), *f;
 
-    if (first && is_late(first) && first->state == TAKE_NEW && !first->busy_until)
+    if (first && is_late(first) && first->state == TAKE_NEW && !first->busy_until && !take_link_leads_astray(t, first))
         return ask_make(t, first, ev);
     f = SKT_LIST_FIRST(&t->busy, struct take_file, todo);
     if (f && f->again_at <= t->desk->now && !t->dir_out) {
@@ -560,6 +563,7 @@ struct skt_take *skt_take_new(const struct skt_take_conf *conf, struct skt_desk 
     skt_list_init(&t->again);
     skt_list_init(&t->busy);
     skt_list_init(&t->spare);
+    (void)skt_map_init(&t->lost, TAKE_LOST, conf->seed); /* allocates nothing yet */
     skt_hasher_init(&t->sum);
     return t;
 }
@@ -572,11 +576,8 @@ void skt_take_end(struct skt_take *t)
 }
 
 bool skt_take_over(const struct skt_take *t) { return t->ended && t->base == t->count && !t->sync_out; }
-
 bool skt_take_done(const struct skt_take *t) { return t->done; }
-
 bool skt_take_agreed(const struct skt_take *t) { return t->agreed; }
-
 void skt_take_sum(const struct skt_take *t, uint8_t *ret_hash) { memcpy(ret_hash, t->sum_hash, SKT_HASH); }
 
 void skt_take_free(struct skt_take *t)
@@ -589,6 +590,7 @@ void skt_take_free(struct skt_take *t)
         f->jobs = 0; /* nobody will answer */
         file_free(t, f);
     }
+    skt_map_done(&t->lost);
     take_spare_done(t);
     free(t->ring);
     free(t);

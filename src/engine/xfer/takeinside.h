@@ -1,8 +1,9 @@
 #pragma once
+#include "base/map.h"
 #include "base/ranges.h"
 #include "engine/xfer/take.h"
 
-/* What take.c (files) and takegroup.c (their groups) share. */
+/* What take.c (files), takegroup.c (their groups) and takelinks.c share. */
 
 enum {
     TAKE_FILES = 4096,    /* not settled, of which entries are taken */
@@ -10,11 +11,12 @@ enum {
     TAKE_RING = 8192,     /* at least the sum of both */
     TAKE_NAMES = 8 << 20, /* bytes of names, above which no more entries are asked for */
     TAKE_NAME = 4096,
-    TAKE_MAKES = 64,    /* MAKE at once */
-    TAKE_COMPARES = 16, /* groups compared at once, one of a file */
-    TAKE_TRIES = 3,     /* a group that differs so often ends the session */
-    TAKE_PIECES = 4096, /* ranges of one group */
-    TAKE_SAY = 1024     /* room in the control stream for any message of ours */
+    TAKE_MAKES = 64,       /* MAKE at once */
+    TAKE_COMPARES = 16,    /* groups compared at once, one of a file */
+    TAKE_TRIES = 3,        /* a group that differs so often ends the session */
+    TAKE_PIECES = 4096,    /* ranges of one group */
+    TAKE_LOST = 64 * 1024, /* paths that did not go over, remembered */
+    TAKE_SAY = 1024        /* room in the control stream for any message of ours */
 };
 #define TAKE_BYTES  ((uint64_t)1 << 48) /* of one file */
 #define TAKE_STORED (100 * SKT_MS)      /* from one STORED to the next */
@@ -75,6 +77,8 @@ struct skt_take {
     struct skt_node todo, busy, saying, asking, writes, again, spare;
     uint32_t n_spare;
     struct take_file *told; /* the event has its meta: it goes at the next call */
+    struct skt_map lost;    /* key of a path that did not go over -> errno */
+    bool lost_more;         /* and others */
     struct skt_hasher sum;
     uint8_t sum_hash[SKT_HASH];
     uint32_t said_base;
@@ -85,6 +89,10 @@ struct skt_take {
 
 struct take_file *take_file(const struct skt_take *t, uint32_t number); /* NULL: settled, or not there */
 void take_fail(struct skt_take *t, struct take_file *f, int why, const char *text, bool say);
+
+/* takelinks.c */
+void take_links_settled(struct skt_take *t, const struct take_file *f);
+bool take_link_leads_astray(struct skt_take *t, struct take_file *f); /* true: it has failed for that */
 
 /* takegroup.c */
 uint32_t take_group_len(const struct take_file *f, uint64_t group);
