@@ -357,6 +357,27 @@ static void several_senders_share_a_receiver(void **state)
     }
 }
 
+/* When nothing else is left to be sent, what was lost goes again as soon as that is known, not when one end asks
+ * the other whether it is still there. */
+static void what_is_lost_last_is_sent_again_at_once(void **state)
+{
+    for (uint64_t seed = world_first(); world_more(seed, seeds() / 4); seed++) {
+        struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed });
+        skt_time began = sim_now(sim);
+        town_init(sim, seed, 1);
+        sim_wire_all(sim, (struct skt_path_conf){ .delay = 20 * SKT_MS, .loss = .02, .rate_bytes = 12500000 });
+        verb_make(&t.box[1].tree, SKT_XFER_FILE, "file", "", 1000000, seed, false);
+        for (int i = 0; i < t.n; i++) {
+            t.box[i].conf.silence = 60 * SKT_SEC;
+            box_start(&t.box[i]);
+        }
+        run(0, began + 2000 * SKT_SEC);
+        assert_true(sim_now(sim) - began < 8 * SKT_SEC);
+        assert_true_ends();
+        town_done();
+    }
+}
+
 /* One guess a code, three in all; the right code, if it comes in time, is taken. */
 static void a_pair_code_is_one_guess(void **state)
 {
@@ -449,5 +470,5 @@ static void who_comes_in_the_middle_of_a_handshake_waits_for_its_end(void **stat
 }
 
 WORLD(W(trees_arrive_over_any_path), W(killed_ends_resume), W(faults_are_told_as_they_are),
-    W(several_senders_share_a_receiver), W(a_pair_code_is_one_guess),
+    W(several_senders_share_a_receiver), W(what_is_lost_last_is_sent_again_at_once), W(a_pair_code_is_one_guess),
     W(who_comes_in_the_middle_of_a_handshake_waits_for_its_end))

@@ -392,14 +392,11 @@ bool xfer_train(struct skt_xfer *x, struct session *s, struct skt_out *out)
     if (!s->conn)
         return false;
     s->desk.now = x->now;
-    if (s->take && !s->closed) {
+    if (s->take && !s->closed)
         skt_take_pump(s->take);
-        xfer_settle(x, s);
-    }
-    if (!skt_conn_train(s->conn, x->now, out->data, s->offer && skt_offer_has_blocks(s->offer))) {
-        xfer_settle(x, s); /* time may have ended it, or declared something lost */
+    xfer_settle(x, s); /* time may have ended it, or declared something lost, which is then among the blocks */
+    if (!skt_conn_train(s->conn, x->now, out->data, s->offer && skt_offer_has_blocks(s->offer)))
         return false;
-    }
     if (s->offer && !s->closed)
         skt_offer_put_blocks(s->offer);
     n = skt_conn_sealed(s->conn, x->now, &out->seg, &out->peer);
