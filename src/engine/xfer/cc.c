@@ -42,7 +42,7 @@ struct skt_cc {
     uint32_t vain;       /* UP: how often in a row it did not */
     bool queued;         /* UP: and it made a queue */
     uint32_t rising;     /* UP: how often in a row the rate rose */
-    bool full;           /* the window or the pace was the limit in this round, not the application */
+    bool full, was_full; /* the window was the limit in this round, not the application; in the one before */
     uint64_t cut_at;     /* delivered at the last cut: what was sent before it must not cut again */
     bool measure;        /* DOWN: after STARTUP, the rate is not known well */
     bool was_beside;     /* DOWN: this is where it goes back to */
@@ -205,7 +205,7 @@ static void startup(struct skt_cc *cc, const struct skt_cc_sample *s, bool round
     uint64_t rate = cc_model_rate(&cc->model, 2);
 
     cc_model_busy(&cc->model, s, startup_margin(cc) / 2);
-    if (!s->app_limited)
+    if (cc->full || cc->was_full || !s->app_limited) /* it says nothing of the rate, but the window was too small */
         cc->window += startup_grow * (double)s->acked;
     if (round && cc->full && !s->app_limited) {
         cc->flat = (double)rate < 1.25 * (double)cc->best ? cc->flat + 1 : 0;
@@ -421,8 +421,10 @@ void skt_cc_acked(struct skt_cc *cc, const struct skt_cc_sample *s)
     case UP: up(cc, s); break;
     case BESIDE: beside(cc, s); break;
     }
-    if (round)
+    if (round) {
+        cc->was_full = cc->full;
         cc->full = false;
+    }
 }
 
 void skt_cc_sent(struct skt_cc *cc, skt_time now, uint64_t bytes, uint64_t inflight)
