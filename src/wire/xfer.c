@@ -1,6 +1,8 @@
-/* xfer: packets, frames and messages of the transfer protocol, doc/protocol/xfer.md. A get takes what is exactly so or nothing:
- * what is left over, out of its range or without a meaning is refused, so that each thing has one form. */
+/* xfer: packets and frames of the transfer protocol, doc/protocol/xfer.md; its messages are in xfermessage.c. A get takes what is
+ * exactly so or nothing: what is left over, out of its range or without a meaning is refused, so that each thing has one form. */
 #include "wire/xfer.h"
+
+#include "wire/xferinside.h"
 
 #include <assert.h>
 
@@ -8,25 +10,10 @@ enum {
     SESSION = 16,
     SHARE = 32,
     MAC = 32,
+    CHECK = 4,         /* of INIT, ACCEPT, CONFIRM */
     VERSIONS_MAX = 64, /* bytes of REJECT's list */
-    ERRNO_MAX = 4095,  /* of Linux */
-    TEXT_MAX = 255,    /* of CLOSE: len[1] */
-    VALUES_MAX = (SKT_XFER_MESSAGE_MAX - 12) / SKT_HASH
+    TEXT_MAX = 255     /* of CLOSE: len[1] */
 };
-#define SIZE_LIMIT  ((uint64_t)INT64_MAX)        /* bytes of a file, as its disk counts them */
-#define GROUP_LIMIT (SIZE_LIMIT / SKT_GROUP + 1) /* groups of the longest file */
-static_assert(VALUES_MAX == 511, "as doc/protocol/xfer.md says");
-
-static const uint8_t *get_bytes(struct skt_span *in, size_t n) { return skt_get_span(in, n).p; }
-
-/* All of it or nothing: out takes over what was put to its copy. */
-static void commit(struct skt_room *out, struct skt_room copy)
-{
-    if (copy.bad)
-        out->bad = true;
-    else
-        *out = copy;
-}
 
 static void put_zeros(struct skt_room *out, size_t n)
 {
@@ -41,6 +28,32 @@ static void put_zeros(struct skt_room *out, size_t n)
 
 /* --- packets --- */
 
+/* The check of a packet that begins at begin, over what it has so far. */
+static struct skt_span check_of(const uint8_t *begin, const uint8_t *end, uint8_t *hash)
+{
+    skt_blake3(skt_span_of(begin, (size_t)(end - begin)), hash);
+    return skt_span_of(hash, CHECK);
+}
+
+/* Damage only: who changes a packet on purpose computes the check as well. */
+static void get_check(struct skt_span *in, const uint8_t *begin)
+{
+    const uint8_t *end = in->p;
+    struct skt_span check = skt_get_span(in, CHECK);
+    uint8_t hash[SKT_HASH];
+
+    if (!in->bad)
+        in->bad = !skt_span_eq(check, check_of(begin, end, hash));
+}
+
+static void put_check(struct skt_room *out, const uint8_t *begin)
+{
+    uint8_t hash[SKT_HASH];
+
+    if (!out->bad)
+        skt_put(out, check_of(begin, out->p, hash));
+}
+
 static bool is_mode(uint8_t mode) { return mode == SKT_XFER_PAIR || mode == SKT_XFER_KEY; }
 
 static struct skt_span get_cookie(struct skt_span *in)
@@ -51,7 +64,7 @@ static struct skt_span get_cookie(struct skt_span *in)
     return skt_get_span(in, n);
 }
 
-static void get_init(struct skt_span *in, struct skt_xfer_packet *p)
+static void get_init(struct skt_span *in, struct skt_xfer_packet *p, const uint8_t *begin)
 {
     p->mode = skt_get_u8(in);
     p->session = get_bytes(in, SESSION);
@@ -59,6 +72,7 @@ static void get_init(struct skt_span *in, struct skt_xfer_packet *p)
         p->share = get_bytes(in, SHARE);
         p->cookie = get_cookie(in);
         in->bad |= !is_mode(p->mode);
+        get_check(in, begin);
     }
     in->p = in->end; /* padding */
 }
@@ -69,15 +83,15 @@ static void get_reject(struct skt_span *in, struct skt_xfer_packet *p)
     p->session = get_bytes(in, SESSION);
     if (p->code == SKT_XFER_VERSIONS)
         p->versions = skt_get_span(in, skt_len(*in));
-    in->bad |= p->code < SKT_XFER_WRONG || SKT_XFER_LOCKED < p->code;
+    in->bad |= !p->code || (p->code > SKT_XFER_BUSY && p->code != SKT_XFER_LOCKED);
     in->bad |= skt_len(p->versions) % 2 || skt_len(p->versions) > VERSIONS_MAX;
     in->bad |= p->code == SKT_XFER_VERSIONS && !skt_len(p->versions);
 }
 
-static void get_body(struct skt_span *in, struct skt_xfer_packet *p)
+static void get_body(struct skt_span *in, struct skt_xfer_packet *p, const uint8_t *begin)
 {
     switch ((enum skt_xfer_type)p->type) {
-    case SKT_XFER_INIT: get_init(in, p); return;
+    case SKT_XFER_INIT: get_init(in, p, begin); return;
     case SKT_XFER_RETRY:
         p->cookie = get_cookie(in);
         in->bad |= !skt_len(p->cookie);
@@ -85,8 +99,12 @@ static void get_body(struct skt_span *in, struct skt_xfer_packet *p)
     case SKT_XFER_ACCEPT:
         p->other = skt_get_u32(in);
         p->share = get_bytes(in, SHARE);
+        get_check(in, begin);
         return;
-    case SKT_XFER_CONFIRM: p->mac = get_bytes(in, MAC); return;
+    case SKT_XFER_CONFIRM:
+        p->mac = get_bytes(in, MAC);
+        get_check(in, begin);
+        return;
     case SKT_XFER_REJECT: get_reject(in, p); return;
     case SKT_XFER_SEALED:
         in->bad |= skt_len(*in) <= SKT_XFER_TAG;
@@ -113,7 +131,7 @@ bool skt_xfer_get(struct skt_span datagram, struct skt_xfer_packet *ret_packet)
     }
     if (p.version == SKT_XFER_VERSION && p.type != SKT_XFER_SEALED && (p.epoch || p.number))
         return false;
-    get_body(&in, &p);
+    get_body(&in, &p, datagram.p);
     if (in.bad || skt_len(in))
         return false;
     *ret_packet = p;
@@ -132,9 +150,9 @@ void skt_xfer_put_head(struct skt_room *out, const struct skt_xfer_packet *packe
     commit(out, copy);
 }
 
-static void put_init(struct skt_room *out, const struct skt_xfer_packet *p)
+static void put_init(struct skt_room *out, const struct skt_xfer_packet *p, const uint8_t *begin)
 {
-    size_t used = SKT_XFER_HEAD + 1 + SESSION + SHARE + 1 + skt_len(p->cookie);
+    size_t used = SKT_XFER_HEAD + 1 + SESSION + SHARE + 1 + skt_len(p->cookie) + CHECK;
 
     assert(is_mode(p->mode) && skt_len(p->cookie) <= SKT_XFER_COOKIE_MAX);
     skt_put_u8(out, p->mode);
@@ -142,14 +160,15 @@ static void put_init(struct skt_room *out, const struct skt_xfer_packet *p)
     skt_put(out, skt_span_of(p->share, SHARE));
     skt_put_u8(out, (uint8_t)skt_len(p->cookie));
     skt_put(out, p->cookie);
+    put_check(out, begin);
     put_zeros(out, SKT_XFER_MIN - used);
 }
 
-static void put_body(struct skt_room *out, const struct skt_xfer_packet *p)
+static void put_body(struct skt_room *out, const struct skt_xfer_packet *p, const uint8_t *begin)
 {
     assert(p->type != SKT_XFER_SEALED); /* its head is put, and what is sealed */
     switch ((enum skt_xfer_type)p->type) {
-    case SKT_XFER_INIT: put_init(out, p); return;
+    case SKT_XFER_INIT: put_init(out, p, begin); return;
     case SKT_XFER_RETRY:
         assert(skt_len(p->cookie) && skt_len(p->cookie) <= SKT_XFER_COOKIE_MAX);
         skt_put_u8(out, (uint8_t)skt_len(p->cookie));
@@ -158,8 +177,12 @@ static void put_body(struct skt_room *out, const struct skt_xfer_packet *p)
     case SKT_XFER_ACCEPT:
         skt_put_u32(out, p->other);
         skt_put(out, skt_span_of(p->share, SHARE));
+        put_check(out, begin);
         return;
-    case SKT_XFER_CONFIRM: skt_put(out, skt_span_of(p->mac, MAC)); return;
+    case SKT_XFER_CONFIRM:
+        skt_put(out, skt_span_of(p->mac, MAC));
+        put_check(out, begin);
+        return;
     case SKT_XFER_REJECT:
         assert(skt_len(p->versions) <= VERSIONS_MAX && !skt_len(p->versions) == (p->code != SKT_XFER_VERSIONS));
         skt_put_u8(out, p->code);
@@ -175,7 +198,7 @@ void skt_xfer_put(struct skt_room *out, const struct skt_xfer_packet *packet)
     struct skt_room copy = *out;
 
     skt_xfer_put_head(&copy, packet);
-    put_body(&copy, packet);
+    put_body(&copy, packet, out->p);
     commit(out, copy);
 }
 
@@ -341,235 +364,6 @@ void skt_xfer_put_frame(struct skt_room *out, const struct skt_xfer_frame *frame
         break;
     case SKT_XFER_BLOCK: skt_xfer_put_block(&copy, frame->file, frame->offset, frame->bytes); break;
     case SKT_XFER_CLOSE: put_close(&copy, frame->code, frame->bytes); break;
-    }
-    commit(out, copy);
-}
-
-/* --- messages --- */
-
-bool skt_xfer_path_ok(struct skt_span path)
-{
-    const uint8_t *slash;
-
-    if (skt_len(path) > SKT_XFER_PATH_MAX)
-        return false;
-    do {
-        size_t n = skt_len(path);
-        slash = n ? memchr(path.p, '/', n) : NULL;
-        n = slash ? (size_t)(slash - path.p) : n;
-        if (!n || memchr(path.p, 0, n) || (n <= 2 && !memcmp(path.p, "..", n)))
-            return false;
-        path.p += slash ? n + 1 : n;
-    } while (slash);
-    return true;
-}
-
-/* The text of a symbolic link is not followed by any rule of ours; it only has to be one. */
-static bool target_ok(uint8_t kind, struct skt_span target)
-{
-    size_t n = skt_len(target);
-
-    if (kind == SKT_XFER_HARDLINK)
-        return skt_xfer_path_ok(target);
-    if (kind == SKT_XFER_SYMLINK)
-        return n && n <= SKT_XFER_PATH_MAX && !memchr(target.p, 0, n);
-    return !n;
-}
-
-static void get_entry(struct skt_span *in, struct skt_xfer_meta *e)
-{
-    e->kind = skt_get_u8(in);
-    e->mode = skt_get_u16(in);
-    e->mtime = (int64_t)skt_get_u64(in);
-    e->size = skt_get_u64(in);
-    e->path = skt_get_span(in, skt_get_u16(in));
-    e->target = skt_get_span(in, skt_len(*in));
-    if (in->bad)
-        return;
-    in->bad = e->kind < SKT_XFER_FILE || SKT_XFER_DIR_AGAIN < e->kind || e->mode > 07777 ||
-              e->size > (e->kind == SKT_XFER_FILE ? SIZE_LIMIT : 0) || !skt_xfer_path_ok(e->path) ||
-              !target_ok(e->kind, e->target);
-}
-
-static bool row_ok(uint64_t group, uint64_t count)
-{
-    return count && count <= GROUP_LIMIT && group <= GROUP_LIMIT - count;
-}
-
-static void get_hashes(struct skt_span *in, struct skt_xfer_message *m)
-{
-    m->file = skt_get_u32(in);
-    m->group = skt_get_u64(in);
-    m->count = skt_len(*in) / SKT_HASH;
-    in->bad |= !row_ok(m->group, m->count);
-    m->hash = get_bytes(in, m->count * SKT_HASH);
-}
-
-static void get_row(struct skt_span *in, struct skt_xfer_message *m)
-{
-    m->file = skt_get_u32(in);
-    m->group = skt_get_u64(in);
-    m->count = skt_get_u64(in);
-    in->bad |= !row_ok(m->group, m->count);
-}
-
-static void get_error(struct skt_span *in, struct skt_xfer_message *m)
-{
-    m->file = skt_get_u32(in);
-    m->error = skt_get_u16(in);
-    in->bad |= !m->error || m->error > ERRNO_MAX;
-}
-
-static void get_message_body(struct skt_span *in, struct skt_xfer_message *m)
-{
-    switch ((enum skt_xfer_message_kind)m->kind) {
-    case SKT_XFER_OFFER:
-        m->files = skt_get_u64(in);
-        m->bytes = skt_get_u64(in);
-        return;
-    case SKT_XFER_ENTRY:
-        m->file = skt_get_u32(in);
-        get_entry(in, &m->entry);
-        return;
-    case SKT_XFER_END:
-    case SKT_XFER_MORE:
-    case SKT_XFER_CHECK: m->file = skt_get_u32(in); return;
-    case SKT_XFER_HASHES: get_hashes(in, m); return;
-    case SKT_XFER_ZEROS:
-    case SKT_XFER_NEED: get_row(in, m); return;
-    case SKT_XFER_SKIP: get_error(in, m); return;
-    case SKT_XFER_REFUSE:
-        get_error(in, m);
-        m->text = skt_get_span(in, skt_len(*in));
-        return;
-    case SKT_XFER_STORED:
-        m->file = skt_get_u32(in);
-        m->bytes = skt_get_u64(in);
-        return;
-    case SKT_XFER_SUM: m->hash = get_bytes(in, SKT_HASH); return;
-    case SKT_XFER_DONE:
-        m->hash = get_bytes(in, SKT_HASH);
-        m->stored = skt_get_u32(in);
-        m->refused = skt_get_u32(in);
-        return;
-    }
-    in->bad = true;
-}
-
-bool skt_xfer_get_message(struct skt_span *in, struct skt_xfer_message *ret_message)
-{
-    struct skt_xfer_message m = { 0 };
-    struct skt_span rest = *in, body;
-    uint16_t len;
-
-    if (in->bad || skt_len(*in) < 3)
-        return false;
-    m.kind = skt_get_u8(&rest);
-    len = skt_get_u16(&rest);
-    if (len > SKT_XFER_MESSAGE_MAX) {
-        in->bad = true; /* it never becomes whole */
-        return false;
-    }
-    if (len > skt_len(rest))
-        return false;
-    body = skt_get_span(&rest, len);
-    get_message_body(&body, &m);
-    if (body.bad || skt_len(body)) {
-        in->bad = true;
-        return false;
-    }
-    *in = rest;
-    *ret_message = m;
-    return true;
-}
-
-static void put_entry(struct skt_room *out, const struct skt_xfer_meta *e)
-{
-    bool link = e->kind == SKT_XFER_SYMLINK || e->kind == SKT_XFER_HARDLINK;
-
-    assert(SKT_XFER_FILE <= e->kind && e->kind <= SKT_XFER_DIR_AGAIN && skt_xfer_path_ok(e->path));
-    assert(!link || target_ok(e->kind, e->target));
-    assert(e->kind != SKT_XFER_FILE || e->size <= SIZE_LIMIT);
-    skt_put_u8(out, e->kind);
-    skt_put_u16(out, e->mode & 07777);
-    skt_put_u64(out, (uint64_t)e->mtime);
-    skt_put_u64(out, e->kind == SKT_XFER_FILE ? e->size : 0);
-    skt_put_u16(out, (uint16_t)skt_len(e->path));
-    skt_put(out, e->path);
-    if (link)
-        skt_put(out, e->target);
-}
-
-static void put_row(struct skt_room *out, const struct skt_xfer_message *m)
-{
-    assert(row_ok(m->group, m->count));
-    skt_put_u32(out, m->file);
-    skt_put_u64(out, m->group);
-    if (m->kind == SKT_XFER_HASHES) {
-        assert(m->count <= VALUES_MAX);
-        skt_put(out, skt_span_of(m->hash, m->count * SKT_HASH));
-    } else {
-        skt_put_u64(out, m->count);
-    }
-}
-
-static void put_error(struct skt_room *out, const struct skt_xfer_message *m)
-{
-    assert(m->error && m->error <= ERRNO_MAX);
-    skt_put_u32(out, m->file);
-    skt_put_u16(out, m->error);
-}
-
-static void put_message_body(struct skt_room *out, const struct skt_xfer_message *m)
-{
-    switch ((enum skt_xfer_message_kind)m->kind) {
-    case SKT_XFER_OFFER:
-        skt_put_u64(out, m->files);
-        skt_put_u64(out, m->bytes);
-        return;
-    case SKT_XFER_ENTRY:
-        skt_put_u32(out, m->file);
-        put_entry(out, &m->entry);
-        return;
-    case SKT_XFER_END:
-    case SKT_XFER_MORE:
-    case SKT_XFER_CHECK: skt_put_u32(out, m->file); return;
-    case SKT_XFER_HASHES:
-    case SKT_XFER_ZEROS:
-    case SKT_XFER_NEED: put_row(out, m); return;
-    case SKT_XFER_SKIP: put_error(out, m); return;
-    case SKT_XFER_REFUSE:
-        put_error(out, m);
-        skt_put(out, m->text);
-        return;
-    case SKT_XFER_STORED:
-        skt_put_u32(out, m->file);
-        skt_put_u64(out, m->bytes);
-        return;
-    case SKT_XFER_SUM: skt_put(out, skt_span_of(m->hash, SKT_HASH)); return;
-    case SKT_XFER_DONE:
-        skt_put(out, skt_span_of(m->hash, SKT_HASH));
-        skt_put_u32(out, m->stored);
-        skt_put_u32(out, m->refused);
-        return;
-    }
-}
-
-void skt_xfer_put_message(struct skt_room *out, const struct skt_xfer_message *message)
-{
-    struct skt_room copy = *out;
-    uint8_t *len;
-    size_t n;
-
-    skt_put_u8(&copy, message->kind);
-    len = copy.p;
-    skt_put_u16(&copy, 0);
-    put_message_body(&copy, message);
-    if (!copy.bad) {
-        n = (size_t)(copy.p - len) - 2;
-        assert(n <= SKT_XFER_MESSAGE_MAX);
-        len[0] = (uint8_t)(n >> 8);
-        len[1] = (uint8_t)n;
     }
     commit(out, copy);
 }

@@ -28,7 +28,13 @@ enum skt_xfer_type {
     SKT_XFER_SEALED
 };
 enum skt_xfer_mode { SKT_XFER_PAIR = 1, SKT_XFER_KEY };
-enum skt_xfer_reject { SKT_XFER_WRONG = 1, SKT_XFER_MODE, SKT_XFER_VERSIONS, SKT_XFER_BUSY, SKT_XFER_LOCKED };
+enum skt_xfer_reject { /* no bit makes one of them another: 3 is the only one with a list */
+    SKT_XFER_WRONG = 1,
+    SKT_XFER_MODE = 2,
+    SKT_XFER_VERSIONS = 3,
+    SKT_XFER_BUSY = 4,
+    SKT_XFER_LOCKED = 8
+};
 
 struct skt_xfer_packet {
     uint8_t type, epoch;
@@ -36,7 +42,8 @@ struct skt_xfer_packet {
     uint32_t conn;
     uint64_t number;
     /* By type. INIT: mode, session, share, cookie. RETRY: cookie. ACCEPT: other, share. CONFIRM: mac. REJECT: code, session,
-     * versions (of code 3 alone). SEALED: body, with its tag. */
+     * versions (of code 3 alone). SEALED: body, with its tag. The check of INIT, ACCEPT and CONFIRM is made by put, and what
+     * has a wrong one is no packet. */
     uint8_t mode, code;
     uint32_t other;
     const uint8_t *session, *share, *mac;

@@ -62,8 +62,8 @@ write('pieces.pcap', 4444, [in_clear(7, 0, stream(0, both[:5])), in_clear(7, 1, 
 sealed = lambda number, n: struct.pack('>BBHIQ', 6, 1, 1, 9, number) + bytes(i * 7 % 251 for i in range(n))
 write('batch.pcap', 7411, [sealed(5, 2000) + sealed(6, 2000) + sealed(8, 40), sealed(9, 17)])
 # Others' packets of the same lengths, and ours by their form.
-write('others.pcap', 4444, [b'\x06' + bytes(range(60)), bytes(1200), b'\x01\0\0\1' + b'\xff' * 1196, b'\x04\0\0\1' + bytes(45),
-    b'\x04\0\0\1' + b'\x01' * 44])
+write('others.pcap', 4444, [b'\x06' + bytes(range(60)), bytes(1200), b'\x01\0\0\1' + b'\xff' * 1196, b'\x04\0\0\1' + bytes(49),
+    b'\x04\0\0\1' + b'\x01' * 48])
 END
 
 cat >compare.py <<'END'

@@ -49,7 +49,8 @@ static void say_other_version(struct skt_room *out, const struct skt_xfer_packet
     }
 }
 
-static void say_packet(struct skt_room *out, const struct skt_xfer_packet *p)
+/* wire: all of it: the check is not among what a get gives. */
+static void say_packet(struct skt_room *out, const struct skt_xfer_packet *p, const uint8_t *wire)
 {
     switch ((enum skt_xfer_type)p->type) {
     case SKT_XFER_INIT:
@@ -57,6 +58,7 @@ static void say_packet(struct skt_room *out, const struct skt_xfer_packet *p)
         say_bytes(out, "session", p->session, 16);
         say_bytes(out, "share", p->share, 32);
         say_bytes(out, "cookie", p->cookie.p, skt_len(p->cookie));
+        say_bytes(out, "check", wire + 66 + skt_len(p->cookie), 4);
         return;
     case SKT_XFER_RETRY:
         skt_put_fmt(out, "RETRY conn=%u", p->conn);
@@ -65,10 +67,12 @@ static void say_packet(struct skt_room *out, const struct skt_xfer_packet *p)
     case SKT_XFER_ACCEPT:
         skt_put_fmt(out, "ACCEPT conn=%u other=%u", p->conn, p->other);
         say_bytes(out, "share", p->share, 32);
+        say_bytes(out, "check", wire + 52, 4);
         return;
     case SKT_XFER_CONFIRM:
         skt_put_fmt(out, "CONFIRM conn=%u", p->conn);
         say_bytes(out, "mac", p->mac, 32);
+        say_bytes(out, "check", wire + 48, 4);
         return;
     case SKT_XFER_REJECT:
         skt_put_fmt(out, "REJECT conn=%u code=%u", p->conn, p->code);
@@ -169,6 +173,7 @@ enum kind { PACKET, FRAME, MESSAGE };
 /* One thing as it was read; the three codecs behind one face, so that each case goes through the same mill. */
 struct thing {
     enum kind kind;
+    const uint8_t *wire; /* of a packet */
     struct skt_xfer_packet packet;
     struct skt_xfer_frame frame;
     struct skt_xfer_message message;
@@ -184,6 +189,7 @@ static bool get(struct skt_span *in, struct thing *t)
     case PACKET: break;
     }
     ok = in->p != in->end && skt_xfer_get(*in, &t->packet);
+    t->wire = in->p;
     in->bad = in->p != in->end && !ok;
     in->p = in->end;
     return ok;
@@ -198,7 +204,7 @@ static void say(struct skt_room *out, const struct thing *t)
     else if (t->packet.version != SKT_XFER_VERSION)
         say_other_version(out, &t->packet);
     else
-        say_packet(out, &t->packet);
+        say_packet(out, &t->packet, t->wire);
 }
 
 static void put(struct skt_room *out, const struct thing *t)
@@ -495,6 +501,42 @@ static void an_entry_says_only_what_has_a_meaning(void **state)
     assert_int_equal(skt_len(back.entry.target), 0);
 }
 
-RUN(T(the_vectors_are_read_and_written), T(an_ack_leaves_out_the_oldest_that_do_not_fit),
-    T(an_ack_says_nothing_that_32_bits_cannot), T(what_is_bad_stays_bad), T(nothing_is_nothing),
-    T(an_entry_says_only_what_has_a_meaning))
+/* Each bit in turn, of what a check covers and of itself. A packet of another version is taken as such, as far as all versions
+ * share it; and one bit makes CONFIRM a SEALED, whose tag is for others to look at. */
+static void no_bit_of_what_a_check_covers_may_change(void **state)
+{
+    const struct {
+        struct skt_xfer_packet packet;
+        size_t n; /* bytes up to the padding */
+    } cases[] = {
+        { { .type = SKT_XFER_INIT, .mode = SKT_XFER_PAIR, .cookie = skt_span_str("") }, 70 },
+        { { .type = SKT_XFER_INIT, .mode = SKT_XFER_KEY, .cookie = skt_span_str("a cookie") }, 78 },
+        { { .type = SKT_XFER_ACCEPT, .other = 9 }, 56 },
+        { { .type = SKT_XFER_CONFIRM }, 52 },
+    };
+    static const uint8_t bytes[32] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    uint8_t wire[SKT_XFER_MIN];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct skt_xfer_packet p = cases[i].packet, back;
+        struct skt_room out = skt_room_of(wire, sizeof wire);
+
+        p.version = SKT_XFER_VERSION;
+        p.session = p.share = p.mac = bytes;
+        skt_xfer_put(&out, &p);
+        for (size_t bit = 0; bit < 8 * cases[i].n; bit++) {
+            bool other_version = 16 <= bit && bit < 32, sealed = p.type == SKT_XFER_CONFIRM && bit == 1;
+
+            wire[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            assert_int_equal(skt_xfer_get(skt_span_of(wire, (size_t)(out.p - wire)), &back), other_version || sealed);
+            assert_true(!other_version || back.version != SKT_XFER_VERSION);
+            assert_true(!sealed || back.type == SKT_XFER_SEALED);
+            wire[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        }
+        assert_true(skt_xfer_get(skt_span_of(wire, (size_t)(out.p - wire)), &back));
+    }
+}
+
+RUN(T(the_vectors_are_read_and_written), T(no_bit_of_what_a_check_covers_may_change),
+    T(an_ack_leaves_out_the_oldest_that_do_not_fit), T(an_ack_says_nothing_that_32_bits_cannot),
+    T(what_is_bad_stays_bad), T(nothing_is_nothing), T(an_entry_says_only_what_has_a_meaning))

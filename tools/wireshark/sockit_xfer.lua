@@ -15,7 +15,7 @@ local VERSION, HEAD, TAG, INIT_MIN, COOKIE_MAX, MESSAGE_MAX = 1, 16, 16, 1200, 6
 local type_names = { "INIT", "RETRY", "ACCEPT", "CONFIRM", "REJECT", "SEALED", [IN_CLEAR] = "SEALED, text in clear" }
 local mode_names = { "pair code", "key file" }
 local reject_names = { "wrong secret", "the other mode is wanted", "version not known", "too many conversations",
-    "the code is locked" }
+    [8] = "the code is locked" }
 local close_names = { [0] = "done", "stopped by its user", "protocol error", "a packet was acknowledged that was never sent",
     "time-out", "no memory", "the disk", "refused", "hashes differ" }
 local kind_names = { "file", "directory", "symbolic link", "hard link", "directory again" }
@@ -25,10 +25,10 @@ local kind_names = { "file", "directory", "symbolic link", "hard link", "directo
 -- the rest; { form, N } takes N bytes, and { form, "nN" } first a number of N bytes that says how many.
 local packets = {
     { "init", { "mode", 1, mode_names }, { "session", { "bytes", 16 } }, { "share", { "bytes", 32 } },
-        { "cookie", { "bytes", "n1" } }, { "padding", "bytes" } },
+        { "cookie", { "bytes", "n1" } }, { "check", { "bytes", 4 } }, { "padding", "bytes" } },
     { "retry", { "cookie", { "bytes", "n1" } } },
-    { "accept", { "other", 4 }, { "share", { "bytes", 32 } } },
-    { "confirm", { "mac", { "bytes", 32 } } },
+    { "accept", { "other", 4 }, { "share", { "bytes", 32 } }, { "check", { "bytes", 4 } } },
+    { "confirm", { "mac", { "bytes", 32 } }, { "check", { "bytes", 4 } } },
     { "reject", { "code", 1, reject_names }, { "session", { "bytes", 16 } }, { "versions", "bytes" } },
     { "sealed", { "body", "bytes" } },
 }
@@ -211,9 +211,61 @@ local function odd_piece(got)
     return got.offset > SIZE_MAX - got.bytes:len() and "beyond 2^63 - 1" or nil
 end
 
-local function odd_init(got)
+-- The check of a handshake packet is the first bytes of its BLAKE3 up to there; those packets are one chunk of blocks of 64.
+local IV = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 }
+local ORDER = { 3, 7, 4, 11, 8, 1, 5, 14, 2, 12, 13, 6, 10, 15, 16, 9 }
+local LANES = { { 1, 5, 9, 13 }, { 2, 6, 10, 14 }, { 3, 7, 11, 15 }, { 4, 8, 12, 16 },
+    { 1, 6, 11, 16 }, { 2, 7, 12, 13 }, { 3, 8, 9, 14 }, { 4, 5, 10, 15 } }
+local CHUNK_START, CHUNK_END, ROOT = 1, 2, 8
+
+local function mix(v, lane, x, y)
+    local a, b, c, d = lane[1], lane[2], lane[3], lane[4]
+    v[a] = bit.tobit(v[a] + v[b] + x)
+    v[d] = bit.ror(bit.bxor(v[d], v[a]), 16)
+    v[c] = bit.tobit(v[c] + v[d])
+    v[b] = bit.ror(bit.bxor(v[b], v[c]), 12)
+    v[a] = bit.tobit(v[a] + v[b] + y)
+    v[d] = bit.ror(bit.bxor(v[d], v[a]), 8)
+    v[c] = bit.tobit(v[c] + v[d])
+    v[b] = bit.ror(bit.bxor(v[b], v[c]), 7)
+end
+
+local function compress(h, block, flags)
+    local v, m, padded = {}, {}, block .. ("\0"):rep(64 - #block)
+    for i = 1, 8 do v[i], v[i + 8] = h[i], IV[i] end
+    for i = 1, 16 do
+        local a, b, c, d = padded:byte(4 * i - 3, 4 * i)
+        m[i] = a + 256 * (b + 256 * (c + 256 * d))
+    end
+    v[13], v[14], v[15], v[16] = 0, 0, #block, flags
+    for _ = 1, 7 do
+        local moved = {}
+        for i = 1, 8 do mix(v, LANES[i], m[2 * i - 1], m[2 * i]) end
+        for i = 1, 16 do moved[i] = m[ORDER[i]] end
+        m = moved
+    end
+    for i = 1, 8 do h[i] = bit.bxor(v[i], v[i + 8]) end
+end
+
+local function check_of(bytes)
+    local h, n = {}, math.ceil(#bytes / 64)
+    for i = 1, 8 do h[i] = IV[i] end
+    for i = 1, n do
+        local flags = (i == 1 and CHUNK_START or 0) + (i == n and CHUNK_END + ROOT or 0)
+        compress(h, bytes:sub(64 * i - 63, 64 * i), flags)
+    end
+    return bit.tohex(bit.bswap(h[1]))
+end
+
+local function odd_check(got, c)
+    local at = c.to - 4 - (got.padding and got.padding:len() or 0)
+    return check_of(raw(c.tvb(0, at))) ~= got.check:bytes():tohex(true) and "its check is wrong: it was damaged" or nil
+end
+
+local function odd_init(got, c)
     if not mode_names[got.mode] then return "no such mode" end
-    return got.cookie and got.cookie:len() > COOKIE_MAX and "a cookie of more than 64 bytes" or nil
+    if got.cookie and got.cookie:len() > COOKIE_MAX then return "a cookie of more than 64 bytes" end
+    return got.check and odd_check(got, c)
 end
 
 local function odd_retry(got)
@@ -227,7 +279,7 @@ local function odd_reject(got)
     return ((got.code == 3) ~= (n > 0) or n % 2 > 0 or n > VERSIONS_MAX) and "the list of versions" or nil
 end
 
-local odd = { init = odd_init, retry = odd_retry, reject = odd_reject, stream = odd_piece, block = odd_piece, entry = odd_entry,
+local odd = { init = odd_init, accept = odd_check, confirm = odd_check, retry = odd_retry, reject = odd_reject, stream = odd_piece, block = odd_piece, entry = odd_entry,
     hashes = odd_hashes, zeros = odd_row, need = odd_row, skip = odd_error, refuse = odd_error }
 
 function odd.credit(got) return got.offset > SIZE_MAX and "beyond 2^63 - 1" or nil end
@@ -236,7 +288,7 @@ function odd.credit(got) return got.offset > SIZE_MAX and "beyond 2^63 - 1" or n
 local function why_odd(what, c, got, at_end)
     if c.short then return "too short" end
     if at_end and left(c) > 0 then return "too long" end
-    return odd[what[1]] and odd[what[1]](got)
+    return odd[what[1]] and odd[what[1]](got, c)
 end
 
 -- --- messages ---
@@ -474,7 +526,7 @@ local function looks_like_ours(tvb)
     if tvb(1, 1):uint() ~= 0 or tvb(8, 8):uint64() ~= UInt64(0) then return false end
     local first = tvb(HEAD, 1):uint()
     return (kind == 1 and n >= INIT_MIN and mode_names[first] ~= nil and tvb(HEAD + 49, 1):uint() <= COOKIE_MAX) or
-        (kind == 2 and n == HEAD + 1 + first) or (kind == 3 and n == HEAD + 36) or (kind == 4 and n == HEAD + 32) or
+        (kind == 2 and n == HEAD + 1 + first) or (kind == 3 and n == HEAD + 40) or (kind == 4 and n == HEAD + 36) or
         (kind == 5 and reject_names[first] ~= nil and n >= HEAD + 17 and (first == 3) == (n > HEAD + 17))
 end
 

@@ -165,6 +165,24 @@ static bool on_accept(struct skt_shake *s, skt_time now, const struct skt_xfer_p
     return true;
 }
 
+static bool names_ours(struct skt_span versions)
+{
+    while (skt_len(versions))
+        if (skt_get_u16(&versions) == SKT_XFER_VERSION)
+            return true;
+    return false;
+}
+
+/* REJECT has no check, as all versions share its form: a bit of it, or of the version of our INIT, may have been another one.
+ * So it is believed when it says what a receiver says at this point: 1 to CONFIRM, all others to INIT. */
+static bool believes(const struct skt_shake *s, const struct skt_xfer_packet *reject)
+{
+    enum skt_shake_state at = reject->code == SKT_XFER_WRONG ? SKT_SHAKE_CONFIRMS : SKT_SHAKE_ASKS;
+
+    return s->sender && s->state == at && !memcmp(reject->session, s->session, sizeof s->session) &&
+           !names_ours(reject->versions);
+}
+
 /* No place, or no code at the moment: the same INIT again in a while. Its repetitions are answered so as well, and count
  * once. */
 static void put_off(struct skt_shake *s, skt_time now)
@@ -185,10 +203,9 @@ bool skt_shake_is_put_off(const struct skt_shake *s)
 
 static bool on_reject(struct skt_shake *s, skt_time now, const struct skt_xfer_packet *packet)
 {
-    if ((s->state != SKT_SHAKE_ASKS && s->state != SKT_SHAKE_CONFIRMS) ||
-        memcmp(packet->session, s->session, sizeof s->session) != 0)
+    if (!believes(s, packet))
         return false;
-    if (packet->code == SKT_XFER_BUSY && s->state == SKT_SHAKE_ASKS) {
+    if (packet->code == SKT_XFER_BUSY) {
         put_off(s, now);
         return false;
     }
