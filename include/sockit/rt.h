@@ -23,7 +23,8 @@ struct skt_listen_conf {
     uint32_t
         max_conns; /* of this listener; the next is accepted and closed at once, and counted; 0: no cap but the runtime's */
     bool wait;     /* at max_conns stop accepting instead: the backlog waits */
-    bool reuse_port;     /* several runtimes share the port (-j) */
+    bool share_port;     /* others may join this port, once it is ours: it is refused where somebody has it */
+    bool join_port;      /* join a port that another runtime of this user shares; the kernel deals out who comes (-j) */
     bool proxy;          /* a PROXY protocol header comes first (v1 or v2); 5 s for it, else closed */
     struct skt_tls *tls; /* borrowed; NULL: plain */
     const struct skt_acl *acl;

@@ -108,8 +108,8 @@ static int bind_unix(struct skt_rt *rt, const char *where, const struct skt_endp
     return 0;
 }
 
-static int bind_inet(struct skt_rt *rt, const char *where, const struct skt_addr *addr, int type, bool reuse_port,
-    bool dual, int *ret_fd)
+static int bind_inet(
+    struct skt_rt *rt, const char *where, const struct skt_addr *addr, int type, bool join, bool dual, int *ret_fd)
 {
     struct sock_name name;
     int on = 1, only = !dual, fd, r;
@@ -120,7 +120,7 @@ static int bind_inet(struct skt_rt *rt, const char *where, const struct skt_addr
         return failed(rt, where, "socket", errno);
     if (type == SOCK_STREAM)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (reuse_port)
+    if (join)
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (addr->family == SKT_IP6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
@@ -133,7 +133,7 @@ static int bind_inet(struct skt_rt *rt, const char *where, const struct skt_addr
     return 0;
 }
 
-static int bind_to(struct skt_rt *rt, const char *where, const struct skt_endpoint *e, bool reuse_port, int *ret_fd)
+static int bind_to(struct skt_rt *rt, const char *where, const struct skt_endpoint *e, bool join, int *ret_fd)
 {
     int type = e->scheme == SKT_UDP || e->scheme == SKT_UNIXGRAM ? SOCK_DGRAM : SOCK_STREAM, r;
     bool dual = !strcmp(e->host, "*");
@@ -157,10 +157,10 @@ static int bind_to(struct skt_rt *rt, const char *where, const struct skt_endpoi
         rt->why_link = 0;
         return -EINVAL;
     }
-    r = bind_inet(rt, where, &addr, type, reuse_port, dual, ret_fd);
+    r = bind_inet(rt, where, &addr, type, join, dual, ret_fd);
     if (r == -EAFNOSUPPORT && dual) { /* a kernel without IPv6 */
         addr.family = SKT_IP4;
-        r = bind_inet(rt, where, &addr, type, reuse_port, false, ret_fd);
+        r = bind_inet(rt, where, &addr, type, join, false, ret_fd);
     }
     return r;
 }
@@ -183,6 +183,16 @@ static void own_path(struct listener *ls, const char *path)
     ls->ino = st.st_ino;
 }
 
+/* Only now: of those who bind without it the kernel lets one alone have the port (of streams, one alone listen), so a second
+ * program is told so. Set before, it would let any program of this user take a share of who comes. */
+static void share_port(const struct link *l, const struct skt_listen_conf *conf)
+{
+    int on = 1;
+
+    if (conf && conf->share_port)
+        (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on); /* else who joins is refused, and says so */
+}
+
 static int stream_listener(struct skt_rt *rt, struct link *l, const char *where, const struct skt_listen_conf *conf,
     const struct skt_endpoint *e)
 {
@@ -203,17 +213,20 @@ static int stream_listener(struct skt_rt *rt, struct link *l, const char *where,
     }
     if (listen(l->fd, BACKLOG))
         return failed(rt, where, "listen", errno);
+    share_port(l, conf);
     l->known = true;
     link_want(rt, l, EPOLLIN);
     return 0;
 }
 
 /* Datagrams have no listener's state but, of a Unix socket, its file. */
-static int dgram_listener(struct skt_rt *rt, struct link *l, const struct skt_endpoint *e, bool pmtu)
+static int dgram_listener(
+    struct skt_rt *rt, struct link *l, const struct skt_listen_conf *conf, const struct skt_endpoint *e)
 {
     int r = dgram_start(rt, l, false);
 
-    if (pmtu)
+    share_port(l, conf);
+    if (conf && conf->pmtu)
         sock_pmtu(l->fd);
     if (r || e->scheme != SKT_UNIXGRAM || e->path[0] == '@')
         return r;
@@ -243,15 +256,14 @@ int skt_rt_listen(
     if ((r = link_new(rt, engine, LISTENER, &l)))
         return failed(rt, where, "listen", -r);
     l->socket = true;
-    r = bind_to(rt, where, &e, conf && conf->reuse_port, &l->fd);
+    r = bind_to(rt, where, &e, conf && conf->join_port, &l->fd);
     l->out = l->fd;
     if (!r && getsockopt(l->fd, SOL_SOCKET, SO_TYPE, &type, &len))
         r = failed(rt, where, "listen", errno);
     if (!r && conf)
         l->idle_ms = link_idle(conf->idle);
     if (!r)
-        r = type == SOCK_DGRAM ? dgram_listener(rt, l, &e, conf && conf->pmtu)
-                               : stream_listener(rt, l, where, conf, &e);
+        r = type == SOCK_DGRAM ? dgram_listener(rt, l, conf, &e) : stream_listener(rt, l, where, conf, &e);
     if (r) {
         l->known = false; /* the caller is told here */
         link_gone(rt, l, r);

@@ -42,6 +42,7 @@ struct server {
     struct live live; /* of the first thread */
     pthread_mutex_t lock;
     struct live_lines lines;
+    uint16_t ports[LISTENERS_MAX]; /* that the first thread listens on */
     struct worker *workers;
 };
 
@@ -187,22 +188,41 @@ static struct skt_engine engine_of(struct worker *w)
     return w->relay ? skt_relay_engine(w->relay) : (struct skt_engine){ 0 };
 }
 
+/* Where to listen. Port 0 is any for the first thread, and then the same for all. */
+static const char *text_of(struct worker *w, uint32_t i)
+{
+    struct server *s = w->server;
+    const char *where = s->where.at[i];
+    size_t n = strlen(where);
+    char text[512];
+
+    if (w == s->workers || !n || where[n - 1] != '0' || (n > 1 && where[n - 2] != ':'))
+        return where;
+    snprintf(text, sizeof text, "%.*s%u", (int)n - 1, where, s->ports[i]);
+    return skt_cli_keep(s->cli, text);
+}
+
 static int listen_all(struct worker *w, int engine)
 {
     struct server *s = w->server;
 
     for (uint32_t i = 0; i < s->where.n; i++) {
-        const char *where = live_where(s->cli, s->udp ? "udp:" : "", s->where.at[i], NULL);
+        const char *where = live_where(s->cli, s->udp ? "udp:" : "", text_of(w, i), NULL);
+        struct skt_listen_conf conf = s->listen;
         struct skt_addr at;
         skt_link link;
-        int r = skt_rt_listen(w->rt, engine, where, &s->listen, &link);
+        int r;
 
+        conf.join_port = w != s->workers;
+        conf.share_port = !conf.join_port && s->threads > 1;
+        r = skt_rt_listen(w->rt, engine, where, &conf, &link);
         if (r)
             return skt_cli_fail_why(s->cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_LISTEN, r, skt_rt_why(w->rt, 0));
         if (s->to && !skt_rt_local(w->rt, link, &at) && live_leads_back(&at, s->to))
             return skt_cli_usage(s->cli, "--to %s is where we listen: it would lead to itself", s->to);
         if (w != s->workers)
             continue;
+        s->ports[i] = skt_rt_local(w->rt, link, &at) ? 0 : at.port;
         serve_json_listening(
             s->cli, skt_rt_local(w->rt, link, &at) || at.family == SKT_LOCAL ? s->where.at[i] : live_addr(&at));
         if (!skt_rt_local(w->rt, link, &at) && at.family != SKT_LOCAL)
@@ -518,7 +538,6 @@ static int serve(struct skt_cli *cli)
     s.rt.tap_plain = s.tls.plain;
     s.listen.max_conns = s.max_conns;
     s.listen.wait = s.policy == WAIT;
-    s.listen.reuse_port = s.threads > 1;
     s.workers = calloc(s.threads, sizeof *s.workers);
     if (!s.workers) {
         r = skt_cli_fail(cli, SKT_PHASE_ANY, -ENOMEM, "threads");

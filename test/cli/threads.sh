@@ -101,3 +101,25 @@ for n in range(20):
     for i, s in enumerate(socks): s.send(b"%d %d" % (i, n))
     for i, s in enumerate(socks): assert s.recv(100) == b"%d %d" % (i, n)' "$port" || fail "datagrams"
 ended datagrams "$server"
+
+# ---- the port is the threads' own: a second program is told that it is taken, whatever the order of its words ----
+for udp in '' -u; do
+    free_port
+    # shellcheck disable=SC2086 # no word at all for TCP
+    spawn "own$udp" "$SOCKIT" serve $udp -j 2 --echo "$port"
+    wait_port "${udp:+udp:}$port"
+    for threads in 1 2; do
+        # shellcheck disable=SC2086 # as above
+        exits 1 timeout 20 "$SOCKIT" serve $udp -j $threads --echo "$port"
+        says "bind ${udp:+udp:}$port: Address already in use: another program listens there" err
+    done
+done
+
+# ---- any port is one port for all threads ----
+spawn any "$SOCKIT" serve -j 3 --say one 0
+wait_for '^listening on 127.0.0.1:[0-9]+$' any.err
+port=$(sed -n 's/^listening on 127.0.0.1:\([0-9]*\)$/\1/p' any.err)
+is 3 "$(grep -Ec "^ *[0-9]+: 0100007F:$(printf '%04X' "$port") [0-9A-F:]+ 0A " /proc/net/tcp)"
+for _ in 1 2 3 4 5 6; do
+    is one "$(timeout 10 "$SOCKIT" connect localhost "$port" </dev/null)"
+done
