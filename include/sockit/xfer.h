@@ -45,8 +45,8 @@ struct skt_xfer_meta {
 enum skt_xfer_event_kind {
     /* both */
     SKT_XFER_OPEN_SESSION, /* peer is proven to know the secret */
-    /* why 0: all is stored and verified. If only some files failed: that of the first, and text says how many. Else -errno, text
-     * unescaped, from the peer or our own. It comes when all jobs of the session are answered. */
+    /* why 0: all is stored and verified. If only some files failed: that of the first, text says how many, and there is a
+     * hash. Else -errno, text unescaped, from the peer or our own. It comes when all jobs of the session are answered. */
     SKT_XFER_CLOSED_SESSION,
     SKT_XFER_FILE_DONE,   /* file: whole, hash valid (kind FILE). In the order of numbers, as FAILED is */
     SKT_XFER_FILE_FAILED, /* why, text: skipped or refused */
@@ -54,7 +54,8 @@ enum skt_xfer_event_kind {
     SKT_XFER_PLAIN, /* no job: data as doc/protocol/xfer.md has it for captures; why: 1 sent, 0 received; peer */
     /* sending */
     SKT_XFER_PUT_OFF, /* once: the receiver is busy, or has no code at the moment; it is asked again until the deadline */
-    SKT_XFER_WALK, /* job: give entries by skt_xfer_offer, until it says -ENOSPC or there are none; answer 0: more exist; 1: that was all */
+    SKT_XFER_WALK, /* job: give entries by skt_xfer_offer, until it says -ENOSPC or there are none; answer 0: more exist; 1: that was
+                    * all; -errno: the session ends */
     SKT_XFER_FORGET, /* no job: the file is not needed any more: it may be closed */
     SKT_XFER_LAST,   /* job: file was read to its end: answer 0, or -ESTALE: it changed meanwhile */
     /* receiving */
@@ -78,8 +79,9 @@ struct skt_xfer_event {
     struct skt_span data; /* WRITE; borrowed until answered */
     struct skt_room room; /* READ; the same */
     const struct skt_xfer_meta
-        *meta;                   /* MAKE, FILE_DONE, FILE_FAILED (path only); valid until the next event is pulled */
-    const uint8_t *hash;         /* FILE_DONE, CLOSED_SESSION: 32 bytes; the same */
+        *meta; /* MAKE, FILE_DONE, FILE_FAILED (path only); valid until the next event is pulled */
+    /* 32 bytes, as long. FILE_DONE; CLOSED_SESSION: the sum, NULL if the two ends did not agree on one. */
+    const uint8_t *hash;
     const struct skt_addr *peer; /* the same */
     int why;
     char text[160];

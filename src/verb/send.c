@@ -24,14 +24,15 @@ struct sender {
     bool over, stopped, waiting_said;
 };
 
-/* Entries to the engine as long as it takes them. 1: that was all. */
+/* Entries to the engine as long as it takes them. 1: that was all; 0: there are more; -errno: it cannot take the next one. */
 static int64_t walk(struct sender *s)
 {
-    for (;;) {
+    for (int r;;) {
         if (!s->has_next && !(s->has_next = skt_source_next(s->source, &s->next)))
             return 1;
-        if (skt_xfer_offer(s->x.xfer, &s->next))
-            return 0;
+        r = skt_xfer_offer(s->x.xfer, &s->next);
+        if (r)
+            return r == -ENOSPC ? 0 : r; /* asked again; or it never will be, and all would wait */
         s->has_next = false;
     }
 }

@@ -176,8 +176,7 @@ static void file_failed(struct xfer_both *x, const struct skt_xfer_event *e)
     struct xfer_session *s = &x->sessions[e->session];
     int n = e->meta ? (int)skt_len(e->meta->path) : 0;
 
-    if (!s->failed++)
-        s->first_why = e->why;
+    s->failed++;
     json_file(x, e);
     if (x->lines++ < LINES_MAX)
         skt_cli_warn(x->cli, "%.*s: %s", n, n ? (const char *)e->meta->path.p : "", why_of(e));
@@ -422,7 +421,7 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
     if (x->unsaid)
         skt_cli_warn(x->cli, "and %u more failed", x->unsaid);
     x->lines = x->unsaid = 0;
-    if (session->failed && e->why == session->first_why) { /* the conversation itself went well */
+    if (session->failed && e->hash) { /* the conversation itself went well */
         say_sum(x, &s, took);
         skt_cli_warn(x->cli, "%" PRIu64 " did not go over: see above", session->failed);
         return SKT_EXIT_LOCAL;

@@ -12,7 +12,6 @@ struct xfer_session {
     bool open;
     skt_time began, said; /* said: the last "progress" of --json */
     uint64_t failed;      /* files */
-    int first_why;        /* of them */
     struct skt_addr peer;
 };
 

@@ -295,6 +295,34 @@ static void a_link_to_what_did_not_go_over_is_no_link_to_something_else(void **s
     end();
 }
 
+static void who_cannot_walk_ends(void **state)
+{
+    begin(plain, plain);
+    verb_make(&w.tree[1], SKT_XFER_FILE, "a", "", 1000, 2, false);
+    verb_make(&w.tree[1], SKT_XFER_FILE, "../b", "", 1000, 2, false); /* no entry may have this name */
+    run();
+    assert_true(w.verb[0].why == -EIO && w.verb[1].why == -EIO);
+    assert_non_null(strstr(w.verb[1].text, "cannot read its files"));
+    assert_false(w.verb[0].agreed || w.verb[1].agreed);
+    end();
+}
+
+/* A file that cannot be read and a disk that fails have one errno: only what both agree on is a success of the rest. */
+static void a_file_that_failed_does_not_hide_that_all_did(void **state)
+{
+    for (int no_sync = 0; no_sync < 2; no_sync++) {
+        begin(plain, plain);
+        verb_make(&w.tree[1], SKT_XFER_FILE, "bad", "", 1000, 2, false);
+        w.verb[1].faults.bad_read = 1;
+        w.verb[0].faults.no_sync = no_sync;
+        run();
+        assert_true(w.verb[0].why == -EIO && w.verb[1].why == -EIO);
+        assert_int_equal(w.verb[0].failed, 1);
+        assert_true(w.verb[0].agreed == !no_sync && w.verb[1].agreed == !no_sync);
+        end();
+    }
+}
+
 static void a_full_disk_is_told(void **state)
 {
     begin(plain, plain);
@@ -418,6 +446,7 @@ static void answers_may_come_late_and_in_any_order(void **state)
 RUN(T(a_tree_goes_over), T(nothing_at_all_goes_over), T(holes_are_not_sent),
     T(many_small_files_need_no_round_trip_each), T(what_is_there_already_is_not_sent_again),
     T(a_wrong_secret_is_told_to_both), T(what_fails_is_left_out_and_told),
-    T(a_link_to_what_did_not_go_over_is_no_link_to_something_else), T(a_full_disk_is_told), T(a_stop_is_told),
-    T(silence_ends_both), T(a_killed_end_goes_on_where_it_was), T(limits_are_told),
-    T(as_many_files_as_are_taken_go_over), T(answers_may_come_late_and_in_any_order))
+    T(a_link_to_what_did_not_go_over_is_no_link_to_something_else), T(a_file_that_failed_does_not_hide_that_all_did),
+    T(who_cannot_walk_ends), T(a_full_disk_is_told), T(a_stop_is_told), T(silence_ends_both),
+    T(a_killed_end_goes_on_where_it_was), T(limits_are_told), T(as_many_files_as_are_taken_go_over),
+    T(answers_may_come_late_and_in_any_order))

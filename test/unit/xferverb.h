@@ -171,6 +171,7 @@ struct verb {
     uint32_t last, opened, closed, done, failed, dropped, spent, put_off, forgotten;
     int why;
     char text[160];
+    bool agreed; /* the session was closed with a hash */
     uint8_t hash[32];
     uint64_t events;
     bool wrong; /* FILE_DONE with a hash that is not that of the file */
@@ -367,6 +368,7 @@ static inline void verb_told(struct verb *v, const struct skt_xfer_event *ev)
             break;
         v->why = ev->why;
         memcpy(v->text, ev->text, sizeof v->text);
+        v->agreed = ev->hash;
         if (ev->hash)
             memcpy(v->hash, ev->hash, 32);
         break;

@@ -25,6 +25,7 @@ struct session {
     bool opened, told_open, closed, told_closed; /* closed: why and text are final */
     bool told_put_off;
     int why;
+    bool agreed; /* closed: both ends have the same sum, `hash` */
     uint8_t hash[SKT_HASH];
     char text[160];
 };

@@ -341,7 +341,7 @@ static void walked(struct skt_offer *o, int64_t result)
     if (o->ended || result == 0)
         return;
     if (result < 0) {
-        skt_desk_close(o->desk, SKT_XFER_STOPPED, "the sender cannot read its files: %s", strerror((int)-result));
+        skt_desk_close(o->desk, SKT_XFER_DISK, "the sender cannot read its files: %s", strerror((int)-result));
         return;
     }
     o->walked = o->end_said = true;

@@ -83,6 +83,7 @@ static void on_closed(struct session *s, const struct skt_conn_event *ev)
             skt_take_sum(s->take, s->hash);
         else
             skt_offer_sum(s->offer, s->hash);
+        s->agreed = true;
         (void)snprintf(failed, sizeof failed, "%u files did not go over", s->desk.failures);
         xfer_closed(s, s->desk.first_why, s->desk.failures ? failed : "");
         return;

@@ -207,7 +207,7 @@ static bool next_of_session(struct skt_xfer *x, struct session *s, struct skt_xf
         return false;
     tell_session(x, s, ev, SKT_XFER_CLOSED_SESSION);
     ev->why = s->why;
-    ev->hash = s->why ? NULL : s->hash;
+    ev->hash = s->agreed ? s->hash : NULL;
     memcpy(ev->text, s->text, sizeof ev->text);
     return true;
 }
