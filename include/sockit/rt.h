@@ -47,7 +47,7 @@ struct skt_open_conf {
 
 struct skt_rt_stats {
     uint64_t accepted, refused, denied, dropped_full, dropped_idle, accept_errors, stale;
-    uint64_t tls_failed; /* handshakes of who came */
+    uint64_t tls_failed; /* handshakes of who came: refused, too late, broken off */
     uint64_t bytes_in, bytes_out, datagrams_in, datagrams_out, datagrams_lost, turns;
     uint32_t links;
 };
@@ -88,7 +88,7 @@ int skt_rt_peer(struct skt_rt *rt, skt_link link, struct skt_addr *ret_addr);
 /* Why a link failed, or with link 0 why skt_rt_listen did, as one sentence: stage, peer, reason. "": not known. Valid
  * until the next call on rt. */
 const char *skt_rt_why(struct skt_rt *rt, skt_link link);
-/* Who was let go before an engine heard of him, since his TLS handshake failed, and why: the last one since this was asked
+/* Who was let go before an engine heard of him, since his TLS handshake failed or did not end, and why: the last one since this was asked
  * before. False: nobody. Valid as above. */
 bool skt_rt_unheard(struct skt_rt *rt, struct skt_addr *ret_peer, const char **ret_why);
 /* The next command (exec:) that has ended, and how, in the words of waitpid(2); the link is gone, or will be. False: none.

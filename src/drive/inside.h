@@ -205,7 +205,8 @@ void stream_close(struct skt_rt *rt, struct link *l, int why); /* the engine wis
 /* tlslink.c: the filter between stream and socket */
 int tlslink_start(struct skt_rt *rt, struct link *l, struct skt_tls *tls, const char *host);
 void tlslink_cipher(struct skt_rt *rt, struct link *l, struct skt_span cipher);
-int tlslink_fill(struct skt_rt *rt, struct link *l); /* plain queue -> cipher queue */
+int tlslink_fill(struct skt_rt *rt, struct link *l);                 /* plain queue -> cipher queue */
+void tlslink_gone(struct skt_rt *rt, const struct link *l, int why); /* before it is told, or was never known */
 void tlslink_ended(struct skt_rt *rt, struct link *l);
 
 /* dgram.c */

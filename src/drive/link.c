@@ -322,6 +322,7 @@ void link_gone(struct skt_rt *rt, struct link *l, int why)
     if (l->gone)
         return;
     tapped_close(rt, l, why);
+    tlslink_gone(rt, l, why);
     l->gone = true;
     l->next_gone = rt->gone;
     rt->gone = l->slot;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 int tlslink_start(struct skt_rt *rt, struct link *l, struct skt_tls *tls, const char *host)
 {
@@ -13,13 +14,20 @@ int tlslink_start(struct skt_rt *rt, struct link *l, struct skt_tls *tls, const 
     return skt_tls_session_new(tls, host, &l->x->tls);
 }
 
-/* No engine will be told of it: the verb may ask. */
-static void note_unheard(struct skt_rt *rt, const struct link *l)
+/* Who came and ended before the handshake did: no engine will be told of it, but the verb may ask. */
+void tlslink_gone(struct skt_rt *rt, const struct link *l, int why)
 {
+    const char *text;
+
+    if (!l->x || !l->x->shaking || !l->via)
+        return;
+    text = skt_tls_why(l->x->tls);
+    if (!*text) /* not TLS has failed, but what it stands on */
+        text = why == -ETIMEDOUT ? "no handshake in time" : why ? strerror(-why) : "it ended before the handshake did";
     rt->stats.tls_failed++;
     rt->unheard.is = true;
     rt->unheard.peer = l->x->peer.family ? l->x->peer : sock_peer(l->fd);
-    (void)snprintf(rt->unheard.why, sizeof rt->unheard.why, "%s", skt_tls_why(l->x->tls));
+    (void)snprintf(rt->unheard.why, sizeof rt->unheard.why, "%s", text);
 }
 
 bool skt_rt_unheard(struct skt_rt *rt, struct skt_addr *ret_peer, const char **ret_why)
@@ -43,8 +51,6 @@ static void failed(struct skt_rt *rt, struct link *l, int why)
     if (!l->x->cipher.bytes && skt_tls_send(l->x->tls, &room))
         (void)!send(l->fd, alert, (size_t)(room.p - alert), MSG_DONTWAIT | MSG_NOSIGNAL);
     link_why_peer(rt, l, "TLS with", skt_tls_why(l->x->tls));
-    if (l->x->shaking && l->via)
-        note_unheard(rt, l);
     link_gone(rt, l, why);
 }
 

@@ -6,7 +6,7 @@ const struct skt_object objects_serve[] = {
     { "connected", "somebody came", "peer" },
     { "disconnected", "he left",
         "peer, bytes_in, bytes_out, duration (s), error (null: none); with --exec exit or signal, once the command has ended" },
-    { "tls_failed", "a TLS handshake failed", "peer, error" },
+    { "tls_failed", "a TLS handshake failed, took too long or was broken off", "peer, error" },
     { "stats", "each --stats TIME, and at the end",
         "accepted, refused, denied, tls_failed, dropped_full, dropped_idle, accept_errors, bytes_in, bytes_out, datagrams_in, "
         "datagrams_out, datagrams_lost, links: all since the start but links, those there now" },

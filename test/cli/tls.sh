@@ -1,7 +1,7 @@
 #!/bin/sh
 # TLS as a user meets it, with OpenSSL's own client and server at the other end.
 . "${0%/*}/lib.sh"
-need openssl
+need openssl python3
 
 # certificate NAME SAN: NAME.crt and NAME.key, signed by itself.
 certificate() {
@@ -55,11 +55,22 @@ for _ in 1 2 3; do
     printf '\026\003\001\000\005hello' | "$SOCKIT" connect 127.0.0.1 "$port" >plain 2>/dev/null
 done
 until_true 10 shows one || fail "no TLS after garbage"
+python3 -c '
+import socket, struct, sys, time
+silent = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+time.sleep(0.2)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+s.close()
+silent.settimeout(20)
+assert silent.recv(1) == b""' "$port" || fail "who says nothing is not let go"
+wait_for '"event":"tls_failed","peer":"127\.0\.0\.1:[0-9]+","error":"Connection reset by peer"' counts.out
+wait_for '"event":"tls_failed","peer":"127\.0\.0\.1:[0-9]+","error":"no handshake in time"' counts.out
 kill "$counts"
 wait_gone "$counts"
 says '"event":"tls_failed","peer":"127\.0\.0\.1:[0-9]+","error":"[^"]+"' counts.out
 tail -n 1 counts.out >last
-says '"event":"stats".*"accepted":4,.*"tls_failed":3[,}]' last
+says '"event":"stats".*"accepted":6,.*"tls_failed":5[,}]' last
 port=$server
 
 # --- our server, our client ---

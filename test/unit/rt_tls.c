@@ -78,6 +78,8 @@ static void what_is_no_handshake_is_answered_by_an_alert_and_never_told(void **s
 static void a_handshake_has_five_seconds(void **state)
 {
     struct tape t = { 0 };
+    struct skt_addr peer;
+    const char *why;
     skt_link ls;
     int fd;
 
@@ -91,8 +93,40 @@ static void a_handshake_has_five_seconds(void **state)
     shift += 2 * SKT_SEC;
     UNTIL(pull(fd, &t));
     assert_int_equal(h->n, 0);
+    assert_int_equal(stats().tls_failed, 1);
+    assert_true(skt_rt_unheard(rt, &peer, &why) && peer.port == port_of_fd(fd));
+    assert_string_equal(why, "no handshake in time");
     tape_free(&t);
     close(fd);
+    end();
+}
+
+static void who_breaks_off_a_handshake_is_counted(void **state)
+{
+    const struct linger hard = { .l_onoff = 1 };
+    struct skt_addr peer;
+    const char *why;
+    uint16_t port;
+    skt_link ls;
+    int fd;
+
+    begin(NULL);
+    ls = listen_at("0", secure());
+    fd = peer_to(port_of(ls));
+    port = port_of_fd(fd);
+    turns(5);
+    assert_int_equal(stats().tls_failed, 0);
+    assert_false(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard));
+    close(fd); /* a reset */
+    UNTIL(stats().tls_failed == 1);
+    assert_true(skt_rt_unheard(rt, &peer, &why) && peer.port == port);
+    assert_string_equal(why, strerror(ECONNRESET));
+    fd = peer_to(port_of(ls));
+    turns(5);
+    close(fd); /* an end */
+    UNTIL(stats().tls_failed == 2);
+    assert_true(skt_rt_unheard(rt, &peer, &why) && *why);
+    assert_int_equal(h->n, 0);
     end();
 }
 
@@ -318,6 +352,7 @@ int main(void)
         T(both_ends_may_be_links),
         T(what_is_no_handshake_is_answered_by_an_alert_and_never_told),
         T(a_handshake_has_five_seconds),
+        T(who_breaks_off_a_handshake_is_counted),
         T(a_server_that_is_not_trusted_is_told_with_the_reason),
         T(bytes_pass_both_ways_whole),
         T(an_end_is_told_once_and_the_answer_may_come_after_it),
