@@ -74,7 +74,8 @@ int skt_recv_exact(struct skt_sock *sock, struct skt_room *into, skt_time deadli
 
 /* ---- datagrams: each whole; an empty one is one too ---- */
 int skt_sendto(struct skt_sock *sock, struct skt_span bytes, const struct skt_addr *to, skt_time deadline);
-/* 1 and bytes as above. *ret_from is for skt_sendto; of Unix sockets only the last 64 senders are known. */
+/* 1 and bytes as above. *ret_from is for skt_sendto, which then sends from the address that the
+ * datagram came to; of Unix sockets only the last 64 senders are known. */
 int skt_recvfrom(struct skt_sock *sock, struct skt_span *ret_bytes, struct skt_addr *ret_from, skt_time deadline);
 
 /* ---- all sockets ---- */

@@ -1,6 +1,7 @@
 /* dgram: datagrams in trains: one system call and one walk through the kernel's stack for many (UDP GRO and GSO). */
 #include "drive/inside.h"
 
+#include "drive/here.h"
 #include "drive/stamp.h"
 
 #include <errno.h>
@@ -23,7 +24,6 @@ enum {
     READS_A_TURN = 16,
     WAITING_MAX = 1024, /* trains kept for a full socket; then they are dropped, as a network does */
     PATHS_MAX = 64,     /* Unix peers remembered by number, the oldest forgotten */
-    HERE_MAX = 255 /* addresses of ours, told by a byte; what comes to others is answered from where the route says */
 };
 
 struct train {
@@ -34,31 +34,14 @@ struct train {
 
 struct dgrams {
     bool connected, no_gso, paused;
-    bool doubt, answered;  /* of a connected one: ICMP is not believed; something came */
-    uint8_t here_n;        /* addresses of ours that something came to, so far; IPv4 mapped, if the socket is IPv6 */
-    uint8_t (*here)[16];   /* HERE_MAX, made when first needed */
+    bool doubt, answered; /* of a connected one: ICMP is not believed; something came */
+    struct here here;
     struct train rest;     /* what the engine held; buf NULL: none */
     uint32_t n, head;      /* trains waiting: n of them from head, a ring */
     struct train *waiting; /* WAITING_MAX, made when first needed */
     uint32_t paths_n;      /* numbers given to Unix peers so far */
     struct sockaddr_un *paths;
 };
-
-/* Bound to every address of this host: the kernel tells with each train which one it came to, so that the answer can
- * leave from there. A kernel that does not tell chooses by the route. */
-static void tell_where(int fd)
-{
-    static const uint8_t any[16];
-    struct skt_addr local = sock_local(fd);
-    int on = 1;
-
-    if (memcmp(local.ip, any, sizeof any) != 0)
-        return;
-    if (local.family == SKT_IP4)
-        (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
-    else if (local.family == SKT_IP6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-}
 
 int dgram_start(struct skt_rt *rt, struct link *l, bool doubt)
 {
@@ -71,7 +54,7 @@ int dgram_start(struct skt_rt *rt, struct link *l, bool doubt)
     d->doubt = doubt;
     d->connected = !getpeername(l->fd, (struct sockaddr *)&name.ss, &name.len);
     if (!d->connected)
-        tell_where(l->fd);
+        here_ask(l->fd);
     if (rt->conf.stamps)
         stamp_ask(l->fd);
     (void)setsockopt(l->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
@@ -101,7 +84,7 @@ void dgram_free(struct extra *x)
     skt_buf_put(d->rest.bytes.buf);
     free(d->waiting);
     free(d->paths);
-    free(d->here);
+    here_done(&d->here);
     free(d);
 }
 
@@ -150,27 +133,15 @@ static int addr_to(const struct dgrams *d, const struct skt_addr *addr, struct s
 
 /* --- our own addresses, by number --- */
 
-static uint8_t here_number(struct dgrams *d, const uint8_t *ip, size_t n)
-{
-    uint8_t full[16] = { 0 };
-
-    memcpy(full, ip, n);
-    for (uint8_t i = d->here_n; i > 0; i--)
-        if (!memcmp(d->here[i - 1], full, sizeof full))
-            return i;
-    if (d->here_n == HERE_MAX || (!d->here && !(d->here = calloc(HERE_MAX, sizeof *d->here))))
-        return 0;
-    memcpy(d->here[d->here_n], full, sizeof full);
-    return ++d->here_n;
-}
-
 void dgram_local(const struct link *l, const struct skt_addr *peer, struct skt_addr *ret_local)
 {
     const struct dgrams *d = l->x->dgrams;
 
+    const uint8_t *ip = here_ip(&d->here, peer->here);
+
     *ret_local = sock_local(l->fd);
-    if (peer->here && peer->here <= d->here_n)
-        memcpy(ret_local->ip, d->here[peer->here - 1], sizeof ret_local->ip);
+    if (ip)
+        memcpy(ret_local->ip, ip, sizeof ret_local->ip);
 }
 
 /* --- in --- */
@@ -190,15 +161,8 @@ static struct said said(struct dgrams *d, struct msghdr *msg)
             int size;
             memcpy(&size, CMSG_DATA(c), sizeof size);
             s.seg = (uint32_t)size;
-        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo info; /* spec_dst: of ours, also when it came to a broadcast address */
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            s.here = here_number(d, (const uint8_t *)&info.ipi_spec_dst, sizeof info.ipi_spec_dst);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof info);
-            if (!IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
-                s.here = here_number(d, info.ipi6_addr.s6_addr, sizeof info.ipi6_addr);
+        } else if (!s.here) {
+            s.here = here_of(&d->here, c);
         }
     }
     return s;
@@ -236,7 +200,7 @@ static bool receive(struct skt_rt *rt, struct link *l)
     struct sock_name name = { 0 };
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo)) + STAMP_SPACE];
+        char bytes[CMSG_SPACE(sizeof(int)) + HERE_SPACE + STAMP_SPACE];
     } control;
     struct skt_room room;
     struct iovec iov;
@@ -315,7 +279,7 @@ void dgram_event(struct skt_rt *rt, struct link *l, unsigned events)
 
 /* Room for what the kernel is told with a train. */
 struct tell {
-    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(uint16_t)) + HERE_SPACE];
     size_t len;
 };
 
@@ -328,19 +292,6 @@ static void tell_more(struct tell *t, int level, int type, const void *p, size_t
     c->cmsg_type = type;
     memcpy(CMSG_DATA(c), p, n);
     t->len += CMSG_SPACE(n);
-}
-
-static void tell_from(struct tell *t, const struct dgrams *d, uint8_t here, sa_family_t family)
-{
-    struct in_pktinfo info = { 0 };
-    struct in6_pktinfo info6 = { 0 };
-
-    memcpy(&info.ipi_spec_dst, d->here[here - 1], sizeof info.ipi_spec_dst);
-    memcpy(&info6.ipi6_addr, d->here[here - 1], sizeof info6.ipi6_addr);
-    if (family == AF_INET)
-        tell_more(t, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
-    else
-        tell_more(t, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof info6);
 }
 
 /* One system call. Bytes sent, or -errno. */
@@ -365,8 +316,8 @@ static ssize_t send_piece(struct link *l, const struct skt_addr *peer, struct sk
     if (seg && iov.iov_len > seg)
         tell_more(&tell, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
     without = tell.len;
-    if (msg.msg_name && peer->here && peer->here <= d->here_n)
-        tell_from(&tell, d, peer->here, name.ss.ss_family);
+    if (msg.msg_name)
+        tell.len += here_put(&d->here, peer->here, name.ss.ss_family, tell.room + tell.len);
     msg.msg_control = tell.len ? tell.room : NULL;
     msg.msg_controllen = tell.len;
     n = sendmsg(l->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);

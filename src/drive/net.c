@@ -355,6 +355,8 @@ int net_new(int fd, struct skt_sock **ret_sock)
     s->dgram = type == SOCK_DGRAM;
     s->listener = listens;
     net_names(s);
+    if (s->dgram && !s->peer.family)
+        here_ask(fd);
     *ret_sock = s;
     return 0;
 }
@@ -414,5 +416,6 @@ void skt_sock_close(struct skt_sock *s)
         close(s->spare);
     free(s->buf);
     free(s->senders);
+    here_done(&s->here);
     free(s);
 }

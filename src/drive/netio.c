@@ -135,7 +135,8 @@ int skt_sendto(struct skt_sock *s, struct skt_span bytes, const struct skt_addr 
 {
     struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes.p, .iov_len = skt_len(bytes) };
     struct sock_name name;
-    struct msghdr m = { .msg_name = &name.ss, .msg_iov = &iov, .msg_iovlen = 1 };
+    union net_control control;
+    struct msghdr m = { .msg_name = &name.ss, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
     ssize_t n;
 
     if (to->family == SKT_LOCAL) {
@@ -147,7 +148,12 @@ int skt_sendto(struct skt_sock *s, struct skt_span bytes, const struct skt_addr 
         sock_of_addr(to, &name);
     }
     m.msg_namelen = name.len;
+    m.msg_controllen = here_put(&s->here, to->here, name.ss.ss_family, &control);
     n = send_some(s, &m, deadline);
+    if (n == -EINVAL && m.msg_controllen) { /* that address is not ours any more: from where the route says */
+        m.msg_controllen = 0;
+        n = send_some(s, &m, deadline);
+    }
     return n < 0 ? net_fail(s, SKT_AT_SEND, (int)n, NULL) : 0;
 }
 
@@ -367,7 +373,13 @@ int skt_recvfrom(struct skt_sock *s, struct skt_span *ret_bytes, struct skt_addr
 {
     struct sock_name name = { .len = 0 };
     struct iovec iov;
-    struct msghdr m = { .msg_name = &name.ss, .msg_namelen = sizeof name.ss, .msg_iov = &iov, .msg_iovlen = 1 };
+    union net_control control;
+    struct msghdr m = { .msg_name = &name.ss,
+        .msg_namelen = sizeof name.ss,
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control };
     int r;
 
     if (!s->dgram)
@@ -383,6 +395,8 @@ int skt_recvfrom(struct skt_sock *s, struct skt_span *ret_bytes, struct skt_addr
     *ret_from = sock_addr(&name.ss, name.len);
     if (s->family == SKT_LOCAL)
         *ret_from = (struct skt_addr){ .family = SKT_LOCAL, .id = sender_id(s, &name) };
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c && !ret_from->here; c = CMSG_NXTHDR(&m, c))
+        ret_from->here = here_of(&s->here, c);
     *ret_bytes = skt_span_of(s->buf, s->to);
     return 1;
 }

@@ -2,6 +2,7 @@
 /* netsock: what the files of the façade share. net.c opens, netio.c moves bytes, nettls.c is the filter between. */
 #include <sockit/net.h>
 
+#include "drive/here.h"
 #include "drive/sock.h"
 
 #include <poll.h>
@@ -30,6 +31,11 @@ struct net_tls {
     uint8_t in[16 * 1024], out[16 * 1024]; /* cipher: read and not yet taken by the session; not yet sent */
 };
 
+union net_control { /* what the kernel tells of a datagram, or is told */
+    struct cmsghdr align;
+    char bytes[HERE_SPACE];
+};
+
 struct skt_sock {
     int fd;
     bool listener, dgram;
@@ -45,6 +51,7 @@ struct skt_sock {
     skt_time pause;
     struct skt_addr peer; /* of a connected socket */
     struct net_senders *senders;
+    struct here here;       /* of a datagram socket for every address */
     struct sock_name bound; /* Unix: the path to unlink at close, if it is still this socket: */
     dev_t dev;
     ino_t ino;
