@@ -1,0 +1,18 @@
+#!/bin/sh
+# A disk that needs longer for the last bytes than a peer may be silent: both ends wait for it, and answer meanwhile.
+. "${0%/*}/lib.sh"
+need strace
+strace -qq -o /dev/null true 2>/dev/null || skip 'strace may not'
+export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" # which cannot be done under strace
+
+free_port
+printf 'a secret text\n' >key
+head -c 3000000 /dev/urandom >file
+spawn recv strace -D -f -qq -o trace -e trace=syncfs -e inject=syncfs:delay_enter=5s \
+    "$SOCKIT" recv --timeout 2s --key-file key --listen "127.0.0.1:$port" in
+wait_port "udp:$port"
+exits 0 timeout 50 "$SOCKIT" send --timeout 2s --key-file key file "127.0.0.1:$port"
+wait_gone "$pid"
+is 0 "$status"
+cmp file in/file || fail 'another file arrived'
+grep -q 'syncfs(.*DELAYED' trace || fail "the disk was not slow: $(cat trace)"
