@@ -344,6 +344,38 @@ static void a_limit_on_the_rate_is_kept(void **state)
     pair_free(p);
 }
 
+/* Until the receiver has heard something; how long after the handshake that was. */
+static skt_time first_word(struct pair *p)
+{
+    while (!p->end[RECEIVER].heard && pair_step(p) && p->now - p->began < 60 * SKT_SEC)
+        ;
+    HOLDS(p->end[RECEIVER].heard);
+    return p->now - p->end[RECEIVER].opened_at;
+}
+
+static void what_is_said_first_goes_with_confirm_and_again_with_it(void **state)
+{
+    struct pair_conf conf = good_pair(13);
+    struct pair *p = pair_new(&conf);
+
+    HOLDS(first_word(p) < 5 * SKT_MS);
+    HOLDS(!p->end[SENDER].opened);
+    pair_free(p);
+    p = pair_new(&conf);
+    while (p->end[SENDER].conn->shake.state < SKT_SHAKE_CONFIRMS && pair_step(p))
+        ;
+    p->path[RECEIVER].conf.loss = 1;
+    while (!p->end[SENDER].conn->sent.next || p->end[SENDER].conn->shake.sent < 1)
+        HOLDS(pair_step(p));
+    HOLDS(!p->end[RECEIVER].opened);
+    p->path[RECEIVER].conf.loss = 0;
+    HOLDS(first_word(p) < 5 * SKT_MS);
+    HOLDS(p->end[SENDER].conn->shake.sent == 2);
+    pair_run(p);
+    HOLDS(all_done(p));
+    pair_free(p);
+}
+
 static int setup(void **state) { return skt_crypt() ? 0 : -1; }
 
 #define T(name) cmocka_unit_test(name)
@@ -355,6 +387,7 @@ int main(void)
         T(who_acknowledges_the_future_is_cut_off), T(keys_change_under_way), T(a_path_that_becomes_narrow_is_noticed),
         T(a_new_address_gets_three_times_what_it_sent), T(silence_ends_it_on_both_sides), T(a_quiet_conversation_stays),
         T(an_outage_of_twenty_seconds_is_survived), T(nobody_at_the_other_end_is_said_after_the_deadline),
-        T(the_receiver_may_close_with_a_word), T(a_limit_on_the_rate_is_kept) };
+        T(the_receiver_may_close_with_a_word), T(a_limit_on_the_rate_is_kept),
+        T(what_is_said_first_goes_with_confirm_and_again_with_it) };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

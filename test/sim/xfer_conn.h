@@ -309,6 +309,7 @@ static inline void events(struct pair *p, int who)
     while (end->conn && skt_conn_next(end->conn, p->now, &e)) {
         HOLDS(!end->closed); /* nothing follows */
         switch (e.kind) {
+        case SKT_CONN_KEYED: HOLDS(who == SENDER && !end->opened); break;
         case SKT_CONN_OPENED:
             HOLDS(!end->opened);
             end->opened = true;

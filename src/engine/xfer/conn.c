@@ -146,7 +146,8 @@ void conn_fail(struct skt_conn *conn, skt_time now, uint16_t code, int why, cons
     if (conn->state > CONN_OPEN)
         return;
     set_closed(conn, code, why, skt_span_str(text));
-    conn->state = conn->state == CONN_OPEN ? CONN_CLOSES : CONN_OVER;
+    /* A sender who has keys may have spoken to a receiver for whom it is open. */
+    conn->state = conn->state == CONN_OPEN || (conn->sender && conn->keyed) ? CONN_CLOSES : CONN_OVER;
     conn->close_at = now;
     conn->close_until = now + conn_keep(conn);
 }
@@ -203,7 +204,7 @@ static void make_keys(struct skt_conn *conn, skt_time now)
     if (r)
         conn_fail(conn, now, SKT_XFER_NO_MEMORY, r, "no memory");
     else
-        conn->keyed = true;
+        conn->keyed = conn->tell_keyed = true;
 }
 
 static void on_shake(struct skt_conn *conn, skt_time now)
@@ -493,6 +494,10 @@ static bool take(bool *flag)
 bool skt_conn_next(struct skt_conn *conn, skt_time now, struct skt_conn_event *ret_event)
 {
     conn_clock(conn, now);
+    if (take(&conn->tell_keyed) && conn->sender) {
+        ret_event->kind = SKT_CONN_KEYED;
+        return true;
+    }
     if (take(&conn->tell_open)) {
         ret_event->kind = SKT_CONN_OPENED;
         return true;

@@ -38,6 +38,7 @@ struct skt_conn_piece {
 };
 
 enum skt_conn_event_kind {
+    SKT_CONN_KEYED,   /* sender: messages may be said; nobody has proven yet that he can read them */
     SKT_CONN_OPENED,  /* the peer knows the secret */
     SKT_CONN_MESSAGE, /* message: of the control stream, in order */
     SKT_CONN_BLOCK,   /* file, offset, bytes */

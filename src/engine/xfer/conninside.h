@@ -66,7 +66,7 @@ struct skt_conn {
     struct skt_sent_told piece_of; /* the packet whose pieces are being told */
     uint32_t piece;                /* the next of them */
     bool pieces;                   /* there is one */
-    bool tell_open, tell_spent, tell_closed;
+    bool tell_keyed, tell_open, tell_spent, tell_closed;
     struct skt_conn_event closed;
 
     /* out */

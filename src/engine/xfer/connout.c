@@ -211,12 +211,24 @@ static void put_control(struct skt_conn *conn, skt_time now)
 
 /* --- trains of one packet --- */
 
+/* A CONFIRM that did not arrive, or not in time, has taken with it all that was sent behind it. */
+static void send_early_again(struct skt_conn *conn, skt_time now)
+{
+    struct skt_sent_news news = { 0 };
+
+    skt_sent_give_up(&conn->sent, now, &news);
+    news.lost = 0; /* the path may be innocent */
+    conn_news(conn, now, &news);
+}
+
 static bool put_shake(struct skt_conn *conn, skt_time now)
 {
     struct conn_train *t = &conn->train;
 
     if (conn->shake.due > now || conn->state > CONN_REFUSES || skt_left(t->room) < SKT_XFER_MIN)
         return false;
+    if (conn->shake.state == SKT_SHAKE_CONFIRMS && conn->shake.sent)
+        send_early_again(conn, now);
     t->alone = true;
     skt_shake_put(&conn->shake, now, &t->room);
     return true;
@@ -302,9 +314,11 @@ void conn_clock(struct skt_conn *conn, skt_time now)
         skt_sent_late(&conn->sent, now, &news);
         conn_news(conn, now, &news);
     }
+    if (conn->state == CONN_SHAKES) /* CONFIRM is repeated, and what came behind it */
+        return;
     if (skt_sent_timeout(&conn->sent) <= now)
         on_timeout(conn, now);
-    if (conn->state == CONN_OPEN && now - conn->heard >= conn->silence / 3 && now - conn->pinged >= conn->silence / 3)
+    if (now - conn->heard >= conn->silence / 3 && now - conn->pinged >= conn->silence / 3)
         conn->ping = true;
 }
 
@@ -434,10 +448,10 @@ skt_time skt_conn_wake(const struct skt_conn *conn)
         sooner(conn, &at, conn->now + 1); /* its user has not heard all */
     sooner(conn, &at, conn->acks.due);
     sooner(conn, &at, conn->sent.loss_at);
-    sooner(conn, &at, skt_sent_timeout(&conn->sent));
     if (conn->state == CONN_OPEN) {
         skt_time since = conn->heard > conn->pinged ? conn->heard : conn->pinged;
 
+        sooner(conn, &at, skt_sent_timeout(&conn->sent));
         sooner(conn, &at, skt_mtu_wake(&conn->mtu));
         sooner(conn, &at, conn->heard + conn->silence);
         if (conn->prove_until)

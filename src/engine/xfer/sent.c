@@ -322,8 +322,10 @@ void skt_sent_probe(struct skt_sent *sent)
 void skt_sent_give_up(struct skt_sent *sent, skt_time now, struct skt_sent_news *news)
 {
     for (uint64_t i = sent->judge > sent->first ? sent->judge : sent->first; i < sent->next; i++)
-        if (skt_sent_at(sent, i)->state == SKT_SENT_OUT)
+        if (skt_sent_at(sent, i)->state == SKT_SENT_OUT) {
+            skt_sent_at(sent, i)->early = true;
             lose(sent, i, news);
+        }
     sent->loss_at = SKT_NEVER;
 }
 

@@ -32,7 +32,7 @@ struct skt_sent_packet {
     uint16_t stream_len, size; /* size: of the datagram */
     uint8_t state;
     bool limited, probe, credit; /* app-limited; of the path's MTU; has CREDIT */
-    bool early;                  /* told lost by a probe time-out, which says nothing of the order of the path */
+    bool early;                  /* told lost by a time-out, which says nothing of the order of the path */
 };
 
 struct skt_sent_told {

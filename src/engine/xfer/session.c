@@ -110,24 +110,32 @@ void xfer_session_free(struct session *s)
 
 /* --- what a conversation tells --- */
 
+/* The names may go with CONFIRM, a round trip sooner. Who does not know the secret cannot read them, and nothing that comes is
+ * believed before OPENED. */
+static void on_keyed(struct skt_xfer *x, struct session *s)
+{
+    s->offer = skt_offer_new(&s->desk);
+    if (s->offer)
+        skt_offer_open(s->offer, x->files, x->bytes);
+    else
+        skt_desk_close(&s->desk, SKT_XFER_NO_MEMORY, "out of memory");
+}
+
 static void on_opened(struct skt_xfer *x, struct session *s)
 {
     struct skt_take_conf take = {
         .window = x->conf.window, .max_bytes = x->conf.max_bytes, .max_files = x->conf.max_files
     };
 
-    xfer_draw(x, "take", (uint8_t *)&take.seed, sizeof take.seed);
     s->opened = true;
     if (x->conf.pair)
         x->secret_len = 0; /* the code is used up */
     if (x->conf.send)
-        s->offer = skt_offer_new(&s->desk);
-    else
-        s->take = skt_take_new(&take, &s->desk);
-    if (!s->offer && !s->take)
+        return;
+    xfer_draw(x, "take", (uint8_t *)&take.seed, sizeof take.seed);
+    s->take = skt_take_new(&take, &s->desk);
+    if (!s->take)
         skt_desk_close(&s->desk, SKT_XFER_NO_MEMORY, "out of memory");
-    else if (s->offer)
-        skt_offer_open(s->offer, x->files, x->bytes);
 }
 
 static void on_spent(struct skt_xfer *x)
@@ -142,6 +150,7 @@ static void on_spent(struct skt_xfer *x)
 static void on_event(struct skt_xfer *x, struct session *s, const struct skt_conn_event *ev)
 {
     switch (ev->kind) {
+    case SKT_CONN_KEYED: on_keyed(x, s); break;
     case SKT_CONN_OPENED: on_opened(x, s); break;
     case SKT_CONN_MESSAGE:
         if (s->take)
