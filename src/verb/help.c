@@ -47,7 +47,7 @@ static void units(struct skt_cli *cli)
     static const char *const rows[][2] = {
         { "TIME", "5s, 100ms, 1h30m; ns us ms s m h d; without: s (impair wants a unit)" },
         { "SIZE", "64KiB and 64k are 65536 bytes, 64kB is 64000; so with M, G, T" },
-        { "RATE", "10mbit, 1gbit; 1MB/s, 64KiB/s; 1m, 1000: bytes a second, not bits" },
+        { "RATE", "10mbit, 1MB/s, 64KiB/s; 1m, 1000: bytes a second (impair wants bit or B)" },
         { "PCT", "1% or 0.5%" },
         { "CIDR", "10.0.0.0/8, 192.0.2.7, 2001:db8::/32" },
         { "HOST:PORT", "localhost:http, [::1]:80, unix:/path; to listen: 80 (loopback), '*:80'" },

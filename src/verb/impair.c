@@ -541,7 +541,8 @@ static int impair(struct skt_cli *cli)
         SKT_OPT_STR(0, "duplicate", &s.words[DUPLICATE], "'PCT [CORR]'", "send packets twice"),
         SKT_OPT_STR(0, "corrupt", &s.words[CORRUPT], "'PCT [CORR]'", "flip a bit; a stream's segment is lost by that"),
         SKT_OPT_STR(0, "reorder", &s.words[REORDER], "'PCT [CORR] [gap N]'", "send packets at once, past the delayed"),
-        SKT_OPT_STR(0, "rate", &s.words[RATE], "'RATE [OVERHEAD ...] [burst SIZE]'", "so much a second each way"),
+        SKT_OPT_STR(0, "rate", &s.words[RATE], "'RATE [OVERHEAD ...] [burst SIZE]'",
+            "so much a second each way: 10mbit, 1MB/s"),
         SKT_OPT_STR(0, "limit", &s.words[LIMIT], "N|SIZE",
             "of the queue before the rate, in packets or bytes (256KiB): then datagrams are dropped, senders of streams "
             "wait"),

@@ -322,13 +322,42 @@ static int set_gap(struct words *w, struct skt_netem *n, struct skt_path_conf *c
     return r;
 }
 
-static int set_rate(struct words *w, struct skt_netem *n, struct skt_path_conf *c)
+/* A bare number is bits a second to tc, and "10m" is nothing; to curl, and elsewhere here, both are bytes. Neither is
+ * guessed. */
+static int refuse_bare_rate(struct words *w, const char *text)
+{
+    size_t n = strspn(text, "0123456789.");
+    int digits = n < 20 ? (int)n : 20;
+    char small[2] = "", big[2] = "";
+
+    if (text[n] && text[n] != '/') {
+        small[0] = (char)(text[n] | ' '); /* a letter, or it were no rate */
+        big[0] = (char)(small[0] == 'k' ? 'k' : small[0] & ~' ');
+    }
+    return skt_refuse(w->why, -EINVAL, "rate", skt_span_str(text),
+        "could mean bits or bytes: write %.*s%sbit or %.*s%sB/s", digits, text, small, digits, text, big);
+}
+
+static int take_rate(struct words *w, uint64_t *ret_rate)
 {
     const char *text = "";
-    uint64_t cell = 0;
+    uint64_t rate = 0;
     int r = take_value(w, "rate", "rate", &text);
 
-    if (r || (r = skt_rate_parse(text, &c->rate_bytes, w->why)))
+    if (r || (r = skt_rate_parse(text, &rate, w->why)))
+        return r;
+    if (rate && !strpbrk(text, "bB"))
+        return refuse_bare_rate(w, text);
+    *ret_rate = rate;
+    return 0;
+}
+
+static int set_rate(struct words *w, struct skt_netem *n, struct skt_path_conf *c)
+{
+    uint64_t cell = 0;
+    int r = take_rate(w, &c->rate_bytes);
+
+    if (r)
         return r;
     c->overhead = c->cell_overhead = 0;
     c->burst_bytes = 0;
