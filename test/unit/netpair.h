@@ -97,3 +97,40 @@ static inline void failed_at(const struct skt_err *err, enum skt_stage stage, in
     assert_int_equal(err->stage, stage);
     assert_int_equal(err->errno_, error);
 }
+
+enum { MIB = 1024 * 1024 };
+
+static inline struct skt_span text_of(const char *text) { return skt_span_str(text); }
+
+/* What a thread of the test does with its end. */
+static inline pthread_t in_thread(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+    return thread;
+}
+
+/* What goes through a connection in a thread. */
+struct bulk {
+    struct skt_sock *sock;
+    uint8_t *bytes;
+    int r;
+};
+
+static inline void *send_bulk(void *arg)
+{
+    struct bulk *b = arg;
+
+    b->r = skt_send_all(b->sock, skt_span_of(b->bytes, MIB), SOON);
+    return NULL;
+}
+
+static inline void wants_line(struct skt_sock *s, const char *want)
+{
+    struct skt_span line;
+
+    assert_int_equal(skt_recv_line(s, &line, SOON), 1);
+    if (!skt_span_is(line, want))
+        fail_msg("'%.*s' instead of '%s'", (int)skt_len(line), (const char *)line.p, want);
+}

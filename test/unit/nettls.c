@@ -152,8 +152,6 @@ static void lines_and_ends_go_through_tls(void **state)
     peer_end(&p);
 }
 
-enum { MIB = 1024 * 1024 };
-
 static void keep_and_give_back(struct skt_sock *s)
 {
     uint8_t *all = malloc(MIB);
