@@ -297,8 +297,13 @@ static void a_link_to_what_did_not_go_over_is_no_link_to_something_else(void **s
 
 static void who_cannot_walk_ends(void **state)
 {
+    char path[32];
+
     begin(plain, plain);
-    verb_make(&w.tree[1], SKT_XFER_FILE, "a", "", 1000, 2, false);
+    for (int i = 0; i < 1100; i++) { /* more than go before anything was said */
+        snprintf(path, sizeof path, "f%d", i);
+        verb_make(&w.tree[1], SKT_XFER_FILE, path, "", 10, (uint64_t)i, false);
+    }
     verb_make(&w.tree[1], SKT_XFER_FILE, "../b", "", 1000, 2, false); /* no entry may have this name */
     run();
     assert_true(w.verb[0].why == -EIO && w.verb[1].why == -EIO);
