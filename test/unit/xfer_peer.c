@@ -220,6 +220,20 @@ static const struct skt_xfer_message *heard(uint8_t kind)
     return NULL;
 }
 
+/* The engine alone; what it says is heard by nobody. */
+static void run_alone(skt_time span)
+{
+    static uint8_t room[65536];
+    struct skt_engine e = skt_xfer_engine(w.verb.x);
+
+    for (skt_time until = w.now + span; w.now < until; w.now += SKT_MS) {
+        struct skt_out out = { .data = skt_room_of(room, sizeof room) };
+        while (e.ops->send(e.self, w.now, &out))
+            out = (struct skt_out){ .data = skt_room_of(room, sizeof room) };
+        (void)verb_turn(&w.verb);
+    }
+}
+
 /* --- ICMP --- */
 
 static void tell_doubt(void)
@@ -239,18 +253,39 @@ static void a_word_that_nobody_listens_is_proven_first(void **state)
     }
     assert_false(w.verb.closed);
     tell_doubt();
-    for (int i = 0; i < 1500 && !w.verb.closed; i++) { /* the other end hears nothing, and says nothing */
-        static uint8_t room[65536];
-        struct skt_engine e = skt_xfer_engine(w.verb.x);
-        struct skt_out out = { .data = skt_room_of(room, sizeof room) };
-        if (e.ops->send(e.self, w.now, &out))
-            continue;
-        (void)verb_turn(&w.verb);
-        w.now += SKT_MS;
-    }
+    run_alone(1500 * SKT_MS);
     assert_true(w.verb.closed);
     assert_int_equal(w.verb.why, -ETIMEDOUT);
     end();
+}
+
+/* --- a process that stood still: a slow disk, SIGSTOP --- */
+
+static void who_stood_still_reads_first_what_came_meanwhile(void **state)
+{
+    static uint8_t room[65536];
+    struct skt_addr to;
+    uint32_t seg = 0;
+    size_t n;
+
+    for (int doubted = 0; doubted < 2; doubted++) {
+        begin_receiver(plain);
+        if (doubted)
+            tell_doubt();
+        skt_conn_prove(w.peer, w.now);
+        assert_true(skt_conn_train(w.peer, w.now, skt_room_of(room, sizeof room), false)); /* PING */
+        n = skt_conn_sealed(w.peer, w.now, &seg, &to);
+        w.now += 40 * SKT_SEC;
+        run_alone(2 * SKT_MS); /* the driver's clock comes before its sockets */
+        assert_false(w.verb.closed);
+        to_engine(room, n, seg);
+        run_alone(29 * SKT_SEC);
+        assert_false(w.verb.closed);
+        run_alone(2 * SKT_SEC);
+        assert_true(w.verb.closed);
+        assert_int_equal(w.verb.why, -ETIMEDOUT);
+        end();
+    }
 }
 
 /* --- what a receiver does not take --- */
@@ -553,10 +588,10 @@ static void the_last_value_waits_for_last(void **state)
     end();
 }
 
-RUN(T(a_word_that_nobody_listens_is_proven_first), T(entries_come_in_order_and_as_far_as_allowed),
-    T(values_are_of_what_was_asked_for_and_do_not_change), T(blocks_are_of_what_was_asked_for),
-    T(a_group_that_differs_is_asked_for_three_times), T(what_only_a_receiver_says_closes), T(another_sum_is_no_success),
-    T(a_huge_file_costs_nothing_until_it_comes), T(a_job_may_be_answered_after_the_end),
-    T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
+RUN(T(who_stood_still_reads_first_what_came_meanwhile), T(a_word_that_nobody_listens_is_proven_first),
+    T(entries_come_in_order_and_as_far_as_allowed), T(values_are_of_what_was_asked_for_and_do_not_change),
+    T(blocks_are_of_what_was_asked_for), T(a_group_that_differs_is_asked_for_three_times),
+    T(what_only_a_receiver_says_closes), T(another_sum_is_no_success), T(a_huge_file_costs_nothing_until_it_comes),
+    T(a_job_may_be_answered_after_the_end), T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
     T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
     T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last))

@@ -77,7 +77,8 @@ struct skt_conn {
     skt_time close_until; /* over by then */
     uint32_t closes;
     skt_time heard, pinged;
-    skt_time prove_until; /* something must have come by then; 0: as silence says */
+    skt_time prove_until;      /* something must have come by then; 0: as silence says */
+    skt_time looked, patience; /* the last look at the clock; silence counts from then on */
 
     /* a new address of the other end is not believed until it has acknowledged something */
     bool unproven;

@@ -14,7 +14,9 @@ enum {
     CLOSES = 3,       /* CLOSE is said so often by itself */
     AMPLIFY = 3       /* times what came from an unproven address */
 };
-#define BLOCKED (10 * SKT_MS) /* to the next try of what is due and may not go */
+#define BLOCKED  (10 * SKT_MS)  /* to the next try of what is due and may not go */
+#define HELD_UP  SKT_SEC        /* from one look at the clock to the next */
+#define READ_FOR (100 * SKT_MS) /* then, before it is silence */
 
 /* --- packets --- */
 
@@ -292,6 +294,16 @@ static void on_timeout(struct skt_conn *conn, skt_time now)
     conn->sent.last_at = now;
 }
 
+/* Who was held up, by a disk or a signal, first reads what came meanwhile. */
+static bool is_silent(struct skt_conn *conn, skt_time now)
+{
+    if (now - conn->looked > HELD_UP)
+        conn->patience = now + READ_FOR;
+    conn->looked = now;
+    return now >= conn->patience &&
+           (now - conn->heard >= conn->silence || (conn->prove_until && now >= conn->prove_until));
+}
+
 void conn_clock(struct skt_conn *conn, skt_time now)
 {
     struct skt_sent_news news = { 0 };
@@ -305,8 +317,7 @@ void conn_clock(struct skt_conn *conn, skt_time now)
         conn_fail(conn, now, SKT_XFER_SILENT, skt_shake_is_put_off(&conn->shake) ? -EBUSY : -ETIMEDOUT, "");
     if (conn->state == CONN_SHAKES && conn->prove_until && now >= conn->prove_until)
         conn_fail(conn, now, SKT_XFER_SILENT, -ECONNREFUSED, "");
-    if (conn->state == CONN_OPEN &&
-        (now - conn->heard >= conn->silence || (conn->prove_until && now >= conn->prove_until)))
+    if (conn->state == CONN_OPEN && is_silent(conn, now))
         conn_fail(conn, now, SKT_XFER_SILENT, -ETIMEDOUT, "");
     if (conn->state > CONN_OPEN)
         return;
