@@ -88,6 +88,8 @@ static void hear_events(int who)
             w.closed = true;
             w.why = ev.why;
         }
+        if (ev.kind == SKT_XFER_WALK) /* there is nothing to send */
+            skt_xfer_answer(w.end[who], ev.job, 1);
     }
 }
 

@@ -146,8 +146,7 @@ void conn_fail(struct skt_conn *conn, skt_time now, uint16_t code, int why, cons
     if (conn->state > CONN_OPEN)
         return;
     set_closed(conn, code, why, skt_span_str(text));
-    /* A sender who has keys may have spoken to a receiver for whom it is open. */
-    conn->state = conn->state == CONN_OPEN || (conn->sender && conn->keyed) ? CONN_CLOSES : CONN_OVER;
+    conn->state = conn->state == CONN_OPEN ? CONN_CLOSES : CONN_OVER;
     conn->close_at = now;
     conn->close_until = now + conn_keep(conn);
 }

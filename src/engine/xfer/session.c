@@ -181,7 +181,8 @@ void xfer_settle(struct skt_xfer *x, struct session *s)
     bool closing = false;
 
     while (s->conn && !s->closed) {
-        if (s->desk.closing && !closing) {
+        /* What failed before it is open is said when it is, so that the other end hears of it; but a user does not wait. */
+        if (s->desk.closing && !closing && (s->opened || x->stopped)) {
             closing = true;
             skt_conn_close(s->conn, x->now, s->desk.code, s->desk.text);
         }
