@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PART_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+enum { PART_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, TRIES = 4 };
 
 /* The first n bytes of path as a name of its own; false: too long. */
 static bool part_of(const char *path, size_t n, char *to, size_t size)
@@ -51,11 +51,13 @@ int skt_beneath_open(struct skt_beneath *beneath, const char *path, int flags)
         .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
-    int fd;
+    int fd = -1;
 
     if (beneath->walk)
         return walk(beneath->dir, path, flags);
-    fd = (int)syscall(SYS_openat2, beneath->dir, path, &how, sizeof how);
+    /* openat2(2): EAGAIN is a directory that moved meanwhile, and who called may try again. */
+    for (int i = 0; i < TRIES && fd < 0 && (!i || errno == EAGAIN || errno == EINTR); i++)
+        fd = (int)syscall(SYS_openat2, beneath->dir, path, &how, sizeof how);
     if (fd >= 0)
         return fd;
     if (errno != ENOSYS && errno != EPERM) /* EPERM: what some lists answer to calls that they do not know */

@@ -74,7 +74,7 @@ static int copy_to(struct skt_store *store, struct store_work *work, int to)
     if (fstat(from, &st))
         return -errno;
     r = skt_file_copy(from, to, (uint64_t)st.st_size < work->size ? (uint64_t)st.st_size : work->size);
-    return !r && ftruncate(to, (off_t)work->size) ? -errno : r;
+    return r ? r : store_resize(to, work->size);
 }
 
 /* The first byte that differs: from now on we work at a copy. The file itself is as it was until that one is whole. */

@@ -40,8 +40,8 @@ static int resume(struct skt_store *store, const struct store_place *place, stru
     r = store_lock(fd);
     if (!r)
         r = store_promise(store, fd, work, there < work->size ? work->size - there : 0);
-    if (!r && (uint64_t)st.st_size != work->size && ftruncate(fd, (off_t)work->size))
-        r = -errno;
+    if (!r && (uint64_t)st.st_size != work->size)
+        r = store_resize(fd, work->size);
     if (r) {
         (void)close(fd); /* nothing was written */
         return r;

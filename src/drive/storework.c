@@ -109,6 +109,16 @@ int store_open(struct skt_store *store, int parent, const char *name, int flags,
     return fd;
 }
 
+int store_resize(int fd, uint64_t size)
+{
+    int r;
+
+    do
+        r = ftruncate(fd, (off_t)size);
+    while (r && errno == EINTR);
+    return r ? -errno : 0;
+}
+
 int store_lock(int fd)
 {
     /* Other failures: a file system without locks, and then we are alone as far as can be told. */
@@ -123,7 +133,9 @@ int store_create(struct skt_store *store, const struct store_place *place, struc
     if (fd < 0)
         return fd == -EEXIST ? -EBUSY : fd;
     r = store_lock(fd);
-    if (!r && ((work->size && ftruncate(fd, (off_t)work->size)) || fstat(fd, &st)))
+    if (!r && work->size)
+        r = store_resize(fd, work->size);
+    if (!r && fstat(fd, &st))
         r = -errno;
     if (r) {
         if (r != -EBUSY)                                   /* then somebody has it already */
