@@ -94,7 +94,7 @@ static const struct {
 static const char usage[] =
     "usage: load echo|accept|idle|udp|fanout -p PORT [-P PID] [-c LINKS] [-s BYTES] [-t SECONDS] [-w WINDOW]\n"
     "            [-r RATE] [-g (trains)] [-i (IRC)] [-q (idle: say nothing)]\n"
-    "       load run CPU|- CMD... | time FILE CPU|- CMD... | start COUNT CMD... | inside CMD... | port | wait tcp|udp PORT [PID]\n";
+    "       load run CPU|- CMD... | time FILE CPU|- CMD... | start COUNT SECONDS CMD... | inside CMD... | port | wait tcp|udp PORT [PID]\n";
 
 static struct load parse(int argc, char **argv)
 {

@@ -40,9 +40,10 @@ void load_udp(const struct load *load);
 void load_fanout(const struct load *load);
 
 /* spawn.c: what the runner needs and a shell cannot do. */
-int spawn_run(char **argv);    /* CPU|- COMMAND...: its own session, pinned, dies with its parent; does not return */
-int spawn_time(char **argv);   /* FILE CPU|- COMMAND...: writes cpu=SECONDS wall=SECONDS of the command to FILE */
-int spawn_start(char **argv);  /* COUNT COMMAND...: starts it COUNT times, prints the median wall and the mean CPU */
+int spawn_run(char **argv);  /* CPU|- COMMAND...: its own session, pinned, dies with its parent; does not return */
+int spawn_time(char **argv); /* FILE CPU|- COMMAND...: writes cpu=SECONDS wall=SECONDS of the command to FILE */
+int spawn_start(
+    char **argv); /* COUNT SECONDS COMMAND...: starts it COUNT times, or for so long; median wall, mean CPU */
 int spawn_inside(char **argv); /* COMMAND...: in a network namespace of its own with reno and all ports free */
 int spawn_port(char **argv);   /* prints a free port */
 int spawn_wait(char **argv);   /* tcp|udp PORT [PID]: until something listens, 5 s at most, or until PID has ended */

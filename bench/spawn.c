@@ -122,20 +122,22 @@ static int64_t start_once(char **argv, double *cpu)
 
 int spawn_start(char **argv)
 {
-    uint32_t count;
-    int64_t *wall;
+    enum { LEAST = 5 };
+    uint32_t count, n = 0;
+    int64_t *wall, until;
     double cpu = 0;
 
-    need(argv, 2, "start COUNT COMMAND...");
-    count = bench_number(argv[0], 1, 10000);
+    need(argv, 3, "start COUNT SECONDS COMMAND...");
+    count = bench_number(argv[0], LEAST, 10000);
     wall = bench_alloc(count * sizeof *wall);
-    start_once(argv + 1, &cpu); /* the first one fills the page cache */
+    start_once(argv + 2, &cpu); /* the first one fills the page cache */
     cpu = 0;
-    for (uint32_t i = 0; i < count; i++)
-        wall[i] = start_once(argv + 1, &cpu);
-    qsort(wall, count, sizeof *wall, by_value);
-    printf("starts=%u wall_us=%.1f p99=%.1f cpu_us=%.1f\n", count, (double)wall[count / 2] / 1e3,
-        (double)wall[count * 99 / 100] / 1e3, cpu / count * 1e6);
+    until = bench_now() + (int64_t)(strtod(argv[1], NULL) * 1e9);
+    while (n < count && (n < LEAST || bench_now() < until))
+        wall[n++] = start_once(argv + 2, &cpu);
+    qsort(wall, n, sizeof *wall, by_value);
+    printf("starts=%u wall_us=%.1f p99=%.1f cpu_us=%.1f\n", n, (double)wall[n / 2] / 1e3,
+        (double)wall[n * 99 / 100] / 1e3, cpu / n * 1e6);
     free(wall);
     return 0;
 }
