@@ -272,7 +272,7 @@ static void who_stood_still_reads_first_what_came_meanwhile(void **state)
         begin_receiver(plain);
         if (doubted)
             tell_doubt();
-        skt_conn_prove(w.peer, w.now);
+        skt_conn_prove(w.peer, w.now, SKT_SEC);
         assert_true(skt_conn_train(w.peer, w.now, skt_room_of(room, sizeof room), false)); /* PING */
         n = skt_conn_sealed(w.peer, w.now, &seg, &to);
         w.now += 40 * SKT_SEC;

@@ -156,9 +156,9 @@ void skt_conn_close(struct skt_conn *conn, skt_time now, uint16_t code, const ch
     conn_fail(conn, now, code, 0, text ? text : "");
 }
 
-void skt_conn_prove(struct skt_conn *conn, skt_time now)
+void skt_conn_prove(struct skt_conn *conn, skt_time now, skt_time least)
 {
-    skt_time wait = conn_keep(conn) > SKT_SEC ? conn_keep(conn) : SKT_SEC;
+    skt_time wait = conn_keep(conn) > least ? conn_keep(conn) : least;
 
     if ((conn->state != CONN_OPEN && (conn->state != CONN_SHAKES || !conn->sender)) || conn->prove_until)
         return;

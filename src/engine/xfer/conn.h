@@ -83,8 +83,8 @@ skt_time skt_conn_wake(const struct skt_conn *conn);
 /* CLOSED (by_peer false) follows at once from skt_conn_next; the packets that tell the peer go out until skt_conn_over. */
 void skt_conn_close(struct skt_conn *conn, skt_time now, uint16_t code, const char *text);
 /* Is the other end still there? It is asked, and CLOSED follows (-ETIMEDOUT; a sender's handshake: -ECONNREFUSED) if nothing comes
- * for 3 PTO, at least 1 s. */
-void skt_conn_prove(struct skt_conn *conn, skt_time now);
+ * for 3 PTO, and `least`. */
+void skt_conn_prove(struct skt_conn *conn, skt_time now, skt_time least);
 bool skt_conn_over(const struct skt_conn *conn, skt_time now); /* nothing more to send or to answer: free it */
 bool skt_conn_open(const struct skt_conn *conn);
 bool skt_conn_is_put_off(

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* How long an end may be silent after something spoke against it: an ICMP error; or only that another sender brings a file of
+ * the same name, and then who has a short break must not lose it. */
+#define DOUBTED    SKT_SEC
+#define WAITED_FOR (5 * SKT_SEC)
+
 /* --- the contract --- */
 
 /* The link is gone, and with it everybody who was there. */
@@ -30,7 +35,7 @@ static void doubt(struct skt_xfer *x)
 {
     for (uint32_t i = 0; i < x->conf.sessions; i++)
         if (x->sessions[i] && x->sessions[i]->conn)
-            skt_conn_prove(x->sessions[i]->conn, x->now);
+            skt_conn_prove(x->sessions[i]->conn, x->now, DOUBTED);
     x->poke = true;
 }
 
@@ -252,7 +257,7 @@ static void prove_others(struct skt_xfer *x, struct session *s)
     s->desk.busy = false;
     for (uint32_t i = 0; i < x->conf.sessions; i++)
         if (x->sessions[i] && x->sessions[i] != s && x->sessions[i]->conn)
-            skt_conn_prove(x->sessions[i]->conn, x->now);
+            skt_conn_prove(x->sessions[i]->conn, x->now, WAITED_FOR);
 }
 
 void skt_xfer_answer(struct skt_xfer *x, uint32_t job, int64_t result)
