@@ -2,25 +2,21 @@
  * peer. It seals what it likes, sends what it likes, and lets time pass. Nothing spins, nothing grows without end, and the books
  * of what is on the way balance. */
 #include "../test/unit/toycrypt.h"
-#include "engine/xfer/conn.h"
+#include "../test/unit/xferpair.h"
 #include "engine/xfer/conninside.h"
-#include "engine/xfer/gate.h"
 
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SENDER, RECEIVER, TURNS_MAX = 400, BLOCK_TURNS = 10, EVENTS_MAX = 100000, STEPS_MAX = 300 };
+enum { TURNS_MAX = 400, BLOCK_TURNS = 10, EVENTS_MAX = 100000, STEPS_MAX = 300 };
 enum step { RAW, SEALED, TIME, SAY, ACK, MOVE, STREAM, LOSE, STEPS };
 
 struct town {
-    skt_time now;
-    struct skt_gate gate;
-    struct skt_conn *conn[2];
+    struct xferpair p;
     int victim;
     bool meet;       /* packets reach the other end, as in the handshake */
     uint64_t number; /* of the peer's packets */
-    struct skt_addr at[2];
     bool closed;
     uint8_t room[64 * 1024];
 };
@@ -45,27 +41,12 @@ static bool unseal(
 
 static struct skt_crypt quick;
 
-static void open_conn(struct town *t, int who, const struct skt_xfer_packet *init)
-{
-    struct skt_conn_conf conf = { .crypt = &quick,
-        .sender = who == SENDER,
-        .mode = SKT_XFER_KEY,
-        .secret = skt_span_str("secret"),
-        .chance = { (uint8_t)(who + 1), 2, 3, 4, 5, 6, 7, 8 },
-        .packet_max = 8972,
-        .conn = 10 + (uint32_t)who,
-        .peer = t->at[!who],
-        .init = init };
-
-    assert(!skt_conn_new(&conf, t->now, &t->conn[who]));
-}
-
 static void events(struct town *t, int who)
 {
     struct skt_conn_event e;
     uint32_t n = 0;
 
-    while (t->conn[who] && skt_conn_next(t->conn[who], t->now, &e)) {
+    while (t->p.conn[who] && skt_conn_next(t->p.conn[who], t->p.now, &e)) {
         assert(n++ < EVENTS_MAX);
         assert(who != t->victim || !t->closed);
         if (e.kind == SKT_CONN_CLOSED)
@@ -81,38 +62,31 @@ static void deliver(struct town *t, int who, struct skt_span datagram)
 
     if (!skt_xfer_get(datagram, &packet))
         return;
-    if (who == RECEIVER && packet.type == SKT_XFER_INIT) {
-        enum skt_gate_says says = skt_gate_look(&t->gate, t->now, datagram, &packet, &t->at[SENDER], &room);
-
-        if (says == SKT_GATE_ANSWER && t->meet)
+    if (!xferpair_passes(&t->p, who, datagram, &packet, &room)) {
+        if (room.p > answer && t->meet)
             deliver(t, SENDER, skt_span_of(answer, (size_t)(room.p - answer)));
-        if (says != SKT_GATE_PASS)
-            return;
-        if (!t->conn[RECEIVER])
-            open_conn(t, RECEIVER, &packet);
-    }
-    if (!t->conn[who])
         return;
-    skt_conn_recv(t->conn[who], t->now, datagram, &packet, &t->at[!who]);
+    }
+    skt_conn_recv(t->p.conn[who], t->p.now, datagram, &packet, &t->p.at[!who]);
     events(t, who);
 }
 
 static void send_all(struct town *t, int who, bool blocks)
 {
     static const uint8_t zeros[9000];
-    struct skt_conn *conn = t->conn[who];
+    struct skt_conn *conn = t->p.conn[who];
     uint32_t seg = 0, turns = 0;
     struct skt_addr to;
     size_t len, n, room;
 
-    for (events(t, who); skt_conn_train(conn, t->now, skt_room_of(t->room, sizeof t->room), blocks); events(t, who)) {
+    for (events(t, who); skt_conn_train(conn, t->p.now, skt_room_of(t->room, sizeof t->room), blocks); events(t, who)) {
         assert(turns++ < TURNS_MAX);
         blocks &= turns < BLOCK_TURNS; /* there is no more for now */
         while (blocks && (room = skt_conn_block_room(conn)) > 0) {
             n = room < sizeof zeros ? room : sizeof zeros;
             skt_conn_block(conn, (struct skt_conn_piece){ .len = (uint32_t)n }, 0, 0, skt_span_of(zeros, n));
         }
-        len = skt_conn_sealed(conn, t->now, &seg, &to);
+        len = skt_conn_sealed(conn, t->p.now, &seg, &to);
         if (!len)
             break;
         for (size_t i = 0; i < len && t->meet; i += n) {
@@ -120,7 +94,7 @@ static void send_all(struct town *t, int who, bool blocks)
             deliver(t, !who, skt_span_of(t->room + i, n));
         }
     }
-    assert(skt_conn_wake(conn) > t->now);
+    assert(skt_conn_wake(conn) > t->p.now);
     assert(!conn->sent.eliciting == !conn->sent.inflight);
     assert(conn->sent.size <= SKT_SENT_MAX && conn->in.size <= 2 * SKT_STREAM_MAX);
 }
@@ -128,7 +102,7 @@ static void send_all(struct town *t, int who, bool blocks)
 /* A packet of the peer, with what it wants in it; as if from number + skip. */
 static void sealed(struct town *t, uint32_t skip, struct skt_span text)
 {
-    struct skt_conn *peer = t->conn[!t->victim];
+    struct skt_conn *peer = t->p.conn[!t->victim];
     uint8_t packet[9000];
     struct skt_room room = skt_room_of(packet, sizeof packet - SKT_XFER_TAG);
     struct skt_xfer_packet head = { .type = SKT_XFER_SEALED,
@@ -161,7 +135,7 @@ static void put_sealed(struct town *t, const struct skt_xfer_frame *frame)
 
 static void acknowledge(struct town *t, uint8_t back, uint8_t len)
 {
-    uint64_t next = t->conn[t->victim]->sent.next, to = next - (back < next ? back : next);
+    uint64_t next = t->p.conn[t->victim]->sent.next, to = next - (back < next ? back : next);
     struct skt_xfer_frame frame = { .kind = SKT_XFER_ACK,
         .ack = { .n = 1, .range = { { to - (len < to ? len : to), to } } } };
 
@@ -182,12 +156,12 @@ static void step(struct town *t, struct skt_span *in)
     switch (kind) {
     case RAW: deliver(t, t->victim, bytes); break;
     case SEALED: sealed(t, a % 4, bytes); break;
-    case TIME: t->now += ((skt_time)a * 256 + b) * (b & 1 ? SKT_MS : 10 * SKT_US); break;
-    case SAY: (void)skt_conn_say(t->conn[t->victim], &m); break;
+    case TIME: t->p.now += ((skt_time)a * 256 + b) * (b & 1 ? SKT_MS : 10 * SKT_US); break;
+    case SAY: (void)skt_conn_say(t->p.conn[t->victim], &m); break;
     case ACK: acknowledge(t, a, b); break;
-    case MOVE: t->at[!t->victim].port++; break;
+    case MOVE: t->p.at[!t->victim].port++; break;
     case STREAM:
-        frame.offset = t->conn[t->victim]->in.at + (uint64_t)a * a * 4;
+        frame.offset = t->p.conn[t->victim]->in.at + (uint64_t)a * a * 4;
         frame.bytes = bytes;
         if (skt_len(bytes))
             put_sealed(t, &frame);
@@ -201,33 +175,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct town t;
     struct skt_span in = skt_span_of(data, size);
-    const uint8_t chance[SKT_GATE_CHANCE] = { 1 };
     bool blocks;
 
     memset(&t, 0, offsetof(struct town, room));
     quick = toycrypt;
     quick.seal = seal;
     quick.open = unseal;
-    t.now = SKT_SEC;
     t.meet = true;
-    for (int i = 0; i < 2; i++)
-        t.at[i] = (struct skt_addr){ .family = SKT_IP4, .port = (uint16_t)(1 + 10 * i) };
-    skt_gate_init(&t.gate, &quick, SKT_XFER_KEY, chance);
-    open_conn(&t, SENDER, NULL);
-    for (int i = 0; i < 20; i++, t.now += SKT_MS)
+    xferpair_init(&t.p, &quick, 8972);
+    assert(!xferpair_open(&t.p, SENDER, NULL));
+    for (int i = 0; i < 20; i++, t.p.now += SKT_MS)
         for (int who = 0; who < 2; who++)
-            if (t.conn[who])
+            if (t.p.conn[who])
                 send_all(&t, who, false);
-    assert(skt_conn_open(t.conn[0]) && skt_conn_open(t.conn[1]));
+    assert(skt_conn_open(t.p.conn[0]) && skt_conn_open(t.p.conn[1]));
     t.meet = false;
     t.victim = skt_get_u8(&in) & 1;
-    t.number = t.conn[!t.victim]->sent.next;
+    t.number = t.p.conn[!t.victim]->sent.next;
     blocks = t.victim == SENDER;
     for (int i = 0; i < STEPS_MAX && skt_len(in) && !in.bad; i++) {
         step(&t, &in);
         send_all(&t, t.victim, blocks);
     }
-    for (int i = 0; i < 2; i++)
-        skt_conn_free(t.conn[i]);
+    xferpair_done(&t.p);
     return 0;
 }

@@ -1,18 +1,13 @@
 /* engine/xfer and a peer made of the input: a conversation that says any message and any block, in any order, to an engine that
  * receives or sends; and a verb that answers its jobs late, in any order, with any result. What a peer may not do ends the
  * session; every session ends, and no file stays open. */
-#include "../test/unit/toycrypt.h"
-
-#include "engine/xfer/conn.h"
-
-#include <sockit/xfer.h>
+#include "../test/unit/xferpeer.h"
 
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LINK = 7, JOBS = 256, TURNS = 20000, SILENCE = 20 };
-static const struct skt_addr address = { .family = SKT_IP4, .port = 40000, .ip = { 10, 0, 0, 1 } };
+enum { JOBS = 256, TURNS = 20000, SILENCE = 20 };
 
 struct world {
     struct skt_xfer *x;
@@ -106,19 +101,8 @@ static void verb_turn(void)
 
 static void peer_new(const struct skt_xfer_packet *init)
 {
-    struct skt_conn_conf conf = { .crypt = &toycrypt,
-        .sender = !init,
-        .mode = SKT_XFER_KEY,
-        .secret = skt_span_str("secret"),
-        .packet_max = 1200,
-        .conn = 77,
-        .peer = address,
-        .init = init };
-    int r;
-
-    memset(conf.chance, 5, sizeof conf.chance);
-    r = skt_conn_new(&conf, w.now, &w.peer);
-    assert(!r);
+    w.peer = xferpeer_new(w.now, init);
+    assert(w.peer);
 }
 
 static void peer_events(void)
@@ -140,7 +124,7 @@ static bool engine_sends(void)
         return false;
     assert(out.kind == SKT_DATA && out.link == LINK && out.data.p > room);
     for (in = skt_span_of(room, (size_t)(out.data.p - room)); skt_len(in);) {
-        struct skt_span one = skt_get_span(&in, out.seg && out.seg < skt_len(in) ? out.seg : skt_len(in));
+        struct skt_span one = xferpeer_datagram(&in, out.seg);
         struct skt_xfer_packet packet;
         bool is_ours = skt_xfer_get(one, &packet);
         assert(is_ours);
@@ -154,13 +138,9 @@ static bool engine_sends(void)
 
 static void to_engine(const uint8_t *bytes, size_t n, uint32_t seg)
 {
-    struct skt_engine e = skt_xfer_engine(w.x);
-    struct skt_in in = {
-        .link = LINK, .kind = SKT_DATA, .data = skt_span_of(bytes, n), .seg = n > seg ? seg : 0, .peer = &address
-    };
+    size_t rest = xferpeer_tell(w.x, w.now, bytes, n, seg);
 
-    e.ops->recv(e.self, w.now, &in);
-    assert(!skt_len(in.data));
+    assert(!rest);
     verb_turn();
 }
 

@@ -2,15 +2,10 @@
  * has its case; the end is code 2 (or what the table says), and nothing of it reaches the files. */
 #include "test.h"
 
-#include "toycrypt.h"
+#include "xferpeer.h"
 #include "xferverb.h"
 
-#include "engine/xfer/conn.h"
-
 #include <string.h>
-
-enum { LINK = 7 };
-static const struct skt_addr address = { .family = SKT_IP4, .port = 40000, .ip = { 127, 0, 0, 1 } };
 
 static struct world {
     struct verb verb;
@@ -44,28 +39,14 @@ static void peer_events(void)
 
 static void to_engine(const uint8_t *bytes, size_t n, uint32_t seg)
 {
-    struct skt_engine e = skt_xfer_engine(w.verb.x);
-    struct skt_in in = {
-        .link = LINK, .kind = SKT_DATA, .data = skt_span_of(bytes, n), .seg = n > seg ? seg : 0, .peer = &address
-    };
-
-    e.ops->recv(e.self, w.now, &in);
+    assert_int_equal(xferpeer_tell(w.verb.x, w.now, bytes, n, seg), 0);
     (void)verb_turn(&w.verb);
 }
 
 static void peer_new(const struct skt_xfer_packet *init)
 {
-    struct skt_conn_conf peer = { .crypt = &toycrypt,
-        .sender = !init,
-        .mode = SKT_XFER_KEY,
-        .secret = skt_span_str("secret"),
-        .packet_max = 1200,
-        .conn = 77,
-        .peer = address,
-        .init = init };
-
-    memset(peer.chance, 5, sizeof peer.chance);
-    assert_int_equal(skt_conn_new(&peer, w.now, &w.peer), 0);
+    w.peer = xferpeer_new(w.now, init);
+    assert_non_null(w.peer);
 }
 
 static void to_peer(const uint8_t *bytes, size_t n, uint32_t seg)
@@ -73,7 +54,7 @@ static void to_peer(const uint8_t *bytes, size_t n, uint32_t seg)
     struct skt_span in = skt_span_of(bytes, n);
 
     while (skt_len(in)) {
-        struct skt_span one = skt_get_span(&in, seg && seg < skt_len(in) ? seg : skt_len(in));
+        struct skt_span one = xferpeer_datagram(&in, seg);
         struct skt_xfer_packet packet;
         if (!skt_xfer_get(one, &packet))
             continue;
