@@ -140,7 +140,7 @@ static void frames(struct skt_span text)
 
 static void entry_is_harmless(const struct skt_xfer_meta *e)
 {
-    assert(skt_xfer_path_ok(e->path) && e->mode <= 07777 && e->size <= INT64_MAX);
+    assert(skt_xfer_path_ok(e->path) && e->mode <= 07777 && e->size <= INT64_MAX && e->data <= e->size);
     assert(e->kind != SKT_XFER_HARDLINK || skt_xfer_path_ok(e->target));
     assert(*e->path.p != '/' && !memchr(e->path.p, 0, skt_len(e->path)));
 }

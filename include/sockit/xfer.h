@@ -39,6 +39,7 @@ struct skt_xfer_meta {
     uint16_t mode; /* 12 bits */
     int64_t mtime; /* ns since 1970 */
     uint64_t size;
+    uint64_t data; /* FILE: bytes not known to be zeros, as far as the sender's disk says; above size: not known */
     struct skt_span path, target; /* target: text of a symbolic link; path of the file that a hard link is */
 };
 

@@ -78,19 +78,23 @@ static size_t run_of(struct skt_span bytes, uint64_t offset, bool *ret_zero)
     return at;
 }
 
-int skt_file_write(int fd, struct skt_span from, uint64_t offset)
+int64_t skt_file_write(int fd, struct skt_span from, uint64_t offset)
 {
-    int r = 0;
+    int64_t written = 0;
 
-    while (!r && from.p < from.end) {
+    while (from.p < from.end) {
         bool zero = false;
         size_t n = run_of(from, offset, &zero);
-        if (!zero || !skt_file_is_hole(fd, offset, n))
-            r = write_all(fd, skt_span_of(from.p, n), offset);
+        if (!zero || !skt_file_is_hole(fd, offset, n)) {
+            int r = write_all(fd, skt_span_of(from.p, n), offset);
+            if (r)
+                return r;
+            written += (int64_t)n;
+        }
         from.p += n;
         offset += n;
     }
-    return r;
+    return written;
 }
 
 int skt_file_write_zeros(int fd, uint64_t offset, uint64_t n)

@@ -134,6 +134,23 @@ static bool entry_symlink(struct skt_source *source, struct skt_xfer_meta *meta)
     return true;
 }
 
+/* Bytes that its file system has for it. None may mean that it does not say, or that it keeps them elsewhere. */
+static uint64_t data_of(const struct sourcewalk *walk)
+{
+    uint64_t size = (uint64_t)walk->st.st_size, data = (uint64_t)walk->st.st_blocks * 512;
+    bool empty;
+    int fd;
+
+    if (data || !size)
+        return data < size ? data : size;
+    fd = openat(walk->dir, walk->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return size;
+    empty = skt_file_is_hole(fd, 0, size);
+    (void)close(fd); /* nothing was read */
+    return empty ? 0 : size;
+}
+
 static bool entry_file(struct skt_source *source, struct skt_xfer_meta *meta)
 {
     if (sourcelate_link(&source->late, &source->walk))
@@ -144,6 +161,7 @@ static bool entry_file(struct skt_source *source, struct skt_xfer_meta *meta)
     }
     meta->kind = SKT_XFER_FILE;
     meta->size = (uint64_t)source->walk.st.st_size;
+    meta->data = data_of(&source->walk);
     return true;
 }
 

@@ -77,18 +77,37 @@ static int copy_to(struct skt_store *store, struct store_work *work, int to)
     return r ? r : store_resize(to, work->size);
 }
 
+/* What it has now and what comes, if nothing of that is in the same place. */
+static int room_to_replace(struct skt_store *store, struct store_work *work, uint64_t *ret_need)
+{
+    struct stat st;
+    int fd = work_fd(store, work);
+    uint64_t there;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st))
+        return -errno;
+    there = (uint64_t)st.st_blocks * 512;
+    *ret_need = there < work->size && work->data < work->size - there ? there + work->data : work->size;
+    return 0;
+}
+
 /* The first byte that differs: from now on we work at a copy. The file itself is as it was until that one is whole. */
 static int leave_old_at(struct skt_store *store, struct store_work *work, const struct store_place *place)
 {
     struct store_work copy = *work; /* its identity is the new one's */
-    int to, r = store_promise(store, place->parent, work, work->size);
+    uint64_t need;
+    int to, r = room_to_replace(store, work, &need);
 
+    if (!r)
+        r = store_promise(store, place->parent, work, need);
     if (r)
         return r;
     to = store_create(store, place, &copy);
     r = to < 0 ? to : copy_to(store, work, to);
     if (r) {
-        store_paid(store, work, work->size);
+        store_paid(store, work, need);
         if (to >= 0) {
             (void)unlinkat(place->parent, place->part, 0); /* the first failure is told */
             (void)close(to);
@@ -143,6 +162,29 @@ static int64_t do_read(struct skt_store *store, struct store_work *work, const s
     return (int64_t)skt_left(to);
 }
 
+/* More than was promised is asked for when it comes: its sender had less when he said it, or he lies. */
+static int64_t put_bytes(struct skt_store *store, struct store_work *work, int fd, struct skt_span data, uint64_t at)
+{
+    uint64_t n = skt_len(data), owed = work->owed;
+    int64_t written = n > owed ? store_promise(store, fd, work, n - owed) : 0;
+
+    if (!written)
+        written = skt_file_write(fd, data, at);
+    store_paid(store, work, work->owed - owed);
+    if (written >= 0)
+        store_given(store, work, n, (uint64_t)written);
+    return written < 0 ? written : 0;
+}
+
+static int64_t put_zeros(struct skt_store *store, struct store_work *work, int fd, uint64_t at, uint64_t n)
+{
+    int r = skt_file_write_zeros(fd, at, n);
+
+    if (!r)
+        store_given(store, work, n, 0);
+    return r;
+}
+
 static int64_t do_write(struct skt_store *store, struct store_work *work, const struct skt_xfer_event *event)
 {
     uint64_t n = event->data.p ? skt_len(event->data) : event->len;
@@ -150,18 +192,18 @@ static int64_t do_write(struct skt_store *store, struct store_work *work, const 
 
     if (event->offset > work->size || n > work->size - event->offset)
         return -EINVAL;
-    if (work->unmade && !event->data.p)
+    if (work->unmade && !event->data.p) {
+        store_given(store, work, n, 0);
         return 0; /* they are there when it is */
+    }
     if (work->old)
         r = leave_old(store, work);
     fd = r ? r : work_fd(store, work);
     if (fd < 0)
         return fd;
     work->blank = false;
-    r = event->data.p ? skt_file_write(fd, event->data, event->offset) : skt_file_write_zeros(fd, event->offset, n);
-    if (!r)
-        store_paid(store, work, n);
-    return r;
+    return event->data.p ? put_bytes(store, work, fd, event->data, event->offset)
+                         : put_zeros(store, work, fd, event->offset, n);
 }
 
 /* ---- the end of a file ---- */

@@ -27,7 +27,8 @@ SKT_CLEANUP(skt_store)
  * -EBUSY    MAKE: another session is at this file (a killed sender's is, until it is closed: ask again); MAKE, WRITE: another program is
  * -EAGAIN   MAKE of a hard link: its file is not finished: ask again
  * -EINVAL   a path that no file may have; a range beyond the file
- * -ENOSPC   MAKE: more than is free besides what other files were promised; WRITE: the disk is full, and the file resumes later
+ * -ENOSPC   MAKE: its data is more than is free besides what other files were promised; WRITE: the disk is full, or this is more than
+ *           the file was said to have and there is no room for that. It resumes later
  * -EFBIG    MAKE: larger than a process here may write (ulimit -f)
  * -ENFILE   MAKE: above max_files
  * -ESTALE   somebody else exchanged the file meanwhile

@@ -14,9 +14,12 @@ struct stat;
 
 /* A file that was begun. */
 struct store_work {
-    char *path;          /* NULL: a free slot */
-    uint64_t key;        /* session and file; of a free slot: the next one */
-    uint64_t size, owed; /* owed: promised to it, and not written */
+    char *path;   /* NULL: a free slot */
+    uint64_t key; /* session and file; of a free slot: the next one */
+    uint64_t size;
+    uint64_t data; /* of size: what its sender's disk has. The others are zeros, or he lies */
+    uint64_t left; /* of size: what was not given yet */
+    uint64_t owed; /* promised to it, and not written; at most left */
     int64_t mtime;
     size_t last; /* where the last part of path begins */
     dev_t dev;   /* and ino: of what is or was open */
@@ -68,6 +71,8 @@ struct timespec store_timespec(int64_t ns); /* since 1970, also before */
 int store_stamp(struct skt_store *store, int fd, uint16_t mode, int64_t mtime, bool lenient);
 int store_promise(struct skt_store *store, int dir, struct store_work *work, uint64_t n); /* -ENOSPC */
 void store_paid(struct skt_store *store, struct store_work *work, uint64_t n);            /* at most what is owed */
+/* n bytes came for work, and `written` of them take room now. */
+void store_given(struct skt_store *store, struct store_work *work, uint64_t n, uint64_t written);
 
 /* Nobody is at this path. -EBUSY: the session has such a number already; -ENFILE, -ENOMEM. */
 int store_work_new(

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { PAGE = 4096 }; /* what common file systems give out */
+
 /* ---- files ---- */
 
 /* The work is now about this open file. 1, or -errno with fd closed. */
@@ -39,7 +41,7 @@ static int resume(struct skt_store *store, const struct store_place *place, stru
     there = (uint64_t)st.st_blocks * 512;
     r = store_lock(fd);
     if (!r)
-        r = store_promise(store, fd, work, there < work->size ? work->size - there : 0);
+        r = store_promise(store, fd, work, there < work->data ? work->data - there : 0);
     if (!r && (uint64_t)st.st_size != work->size)
         r = store_resize(fd, work->size);
     if (r) {
@@ -57,7 +59,7 @@ static int begin_part(struct skt_store *store, const struct store_place *place, 
 
     if (r != -ENOENT)
         return r;
-    r = store_promise(store, place->parent, work, work->size);
+    r = store_promise(store, place->parent, work, work->data);
     work->unmade = !r;
     return r;
 }
@@ -90,6 +92,14 @@ static int begin(struct skt_store *store, const struct store_place *place, struc
     return r == -ENOENT ? begin_old(store, place, work) : r;
 }
 
+/* The room that it needs here, in pages. */
+static uint64_t room_of(const struct skt_xfer_meta *meta)
+{
+    uint64_t pages = meta->data / PAGE + (meta->data % PAGE != 0);
+
+    return meta->data < meta->size && pages < meta->size / PAGE ? pages * PAGE : meta->size;
+}
+
 static int make_file(
     struct skt_store *store, const struct store_place *place, uint64_t key, const struct skt_xfer_meta *meta)
 {
@@ -98,7 +108,8 @@ static int make_file(
 
     if (r)
         return r;
-    work->size = meta->size;
+    work->size = work->left = meta->size;
+    work->data = room_of(meta);
     work->mode = meta->mode;
     work->mtime = meta->mtime;
     r = begin(store, place, work);

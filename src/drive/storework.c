@@ -199,6 +199,14 @@ void store_paid(struct skt_store *store, struct store_work *work, uint64_t n)
     store->owed -= n;
 }
 
+void store_given(struct skt_store *store, struct store_work *work, uint64_t n, uint64_t written)
+{
+    work->left -= n < work->left ? n : work->left;
+    store_paid(store, work, written);
+    if (work->owed > work->left) /* it came as zeros */
+        store_paid(store, work, work->owed - work->left);
+}
+
 /* ---- works ---- */
 
 static uint32_t slot_new(struct skt_store *store)

@@ -44,13 +44,14 @@ static void get_entry(struct skt_span *in, struct skt_xfer_meta *e)
     e->mode = skt_get_u16(in);
     e->mtime = (int64_t)skt_get_u64(in);
     e->size = skt_get_u64(in);
+    e->data = skt_get_u64(in);
     e->path = skt_get_span(in, skt_get_u16(in));
     e->target = skt_get_span(in, skt_len(*in));
     if (in->bad)
         return;
     in->bad = e->kind < SKT_XFER_FILE || SKT_XFER_DIR_AGAIN < e->kind || e->mode > 07777 ||
-              e->size > (e->kind == SKT_XFER_FILE ? SIZE_LIMIT : 0) || !skt_xfer_path_ok(e->path) ||
-              !target_ok(e->kind, e->target);
+              e->size > (e->kind == SKT_XFER_FILE ? SIZE_LIMIT : 0) || e->data > e->size ||
+              !skt_xfer_path_ok(e->path) || !target_ok(e->kind, e->target);
 }
 
 static bool row_ok(uint64_t group, uint64_t count)
@@ -151,11 +152,12 @@ static void put_entry(struct skt_room *out, const struct skt_xfer_meta *e)
 
     assert(SKT_XFER_FILE <= e->kind && e->kind <= SKT_XFER_DIR_AGAIN && skt_xfer_path_ok(e->path));
     assert(!link || target_ok(e->kind, e->target));
-    assert(e->kind != SKT_XFER_FILE || e->size <= SIZE_LIMIT);
+    assert(e->kind != SKT_XFER_FILE || (e->size <= SIZE_LIMIT && e->data <= e->size));
     skt_put_u8(out, e->kind);
     skt_put_u16(out, e->mode & 07777);
     skt_put_u64(out, (uint64_t)e->mtime);
     skt_put_u64(out, e->kind == SKT_XFER_FILE ? e->size : 0);
+    skt_put_u64(out, e->kind == SKT_XFER_FILE ? e->data : 0);
     skt_put_u16(out, (uint16_t)skt_len(e->path));
     skt_put(out, e->path);
     if (link)

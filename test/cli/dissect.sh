@@ -53,7 +53,7 @@ cat >write.py <<'END'
 from cases import *
 write('vectors.pcap', 4444, datagrams(sys.argv[1]))
 # A message in three pieces that come in the wrong order, the first of them twice; another behind it; and one that lacks its beginning.
-entry = bytes.fromhex('02 001d 00000000 01 01a4 0000000000000000 0000000000000003 0004') + b'a/bc'
+entry = bytes.fromhex('02 0025 00000000 01 01a4 0000000000000000 0000000000000003 0000000000000003 0004') + b'a/bc'
 more = bytes.fromhex('03 0004 00000001')
 both = entry + more
 write('pieces.pcap', 4444, [in_clear(7, 0, stream(0, both[:5])), in_clear(7, 1, stream(9, both[9:])),

@@ -333,6 +333,14 @@ if unshare "$how" sh -c 'mkdir -p d && mount -t tmpfs none d' 2>/dev/null; then
     says 'big: No space left on device' err
     ask out '[o["path"] for o in of("file")]' | grep -q some/b || fail "what had room did not go"
     sends 0 some # it lives
+    # Longer than the disk, but for holes, of which its sender's disk has nothing
+    truncate -s 1G holes
+    printf 'not a hole' | dd of=holes bs=1 seek=900000000 conv=notrunc 2>/dev/null
+    if [ "$(du -k holes | cut -f 1)" -lt 1024 ]; then
+        sends 0 --json holes
+        is 1073741824 "$(ask out 'done["bytes_done"]')"
+        is True "$(ask out 'done["bytes_sent"] < 3000000')"
+    fi
     head -c 12000000 big >little
     sends 0 little
     kill "$receiver"

@@ -294,6 +294,43 @@ static void holes_and_zeros_are_not_read(void **state)
     free(bytes);
 }
 
+static uint64_t next_data(struct skt_source *source)
+{
+    struct skt_xfer_meta meta;
+
+    assert_true(skt_source_next(source, &meta));
+    return meta.data;
+}
+
+static void an_entry_says_how_much_the_disk_has_of_it(void **state)
+{
+    enum { MIB = 1024 * 1024 };
+    skt_auto(skt_source) struct skt_source *source = NULL;
+    char *bytes = calloc(1, MIB);
+    int64_t blocks;
+
+    world_text("hole", "x");
+    assert_false(truncate("hole", 1024 * MIB));
+    world_text("nothing", "");
+    assert_false(truncate("nothing", 1024 * MIB));
+    world_write("odd", bytes, 1001); /* its last page has room for more */
+    world_write("zeros", bytes, MIB);
+    world_text("empty", "");
+    blocks = stat_of("hole").st_blocks;
+    if (stat_of("nothing").st_blocks || blocks * 512 >= MIB) {
+        print_message("there are no holes here: skipped\n");
+        free(bytes);
+        skip();
+    }
+    source = SOURCE("hole", "nothing", "odd", "zeros", "empty");
+    assert_int_equal(next_data(source), blocks * 512);
+    assert_int_equal(next_data(source), 0);
+    assert_int_equal(next_data(source), 1001);
+    assert_int_equal(next_data(source), MIB);
+    assert_int_equal(next_data(source), 0);
+    free(bytes);
+}
+
 static void a_file_that_changed_is_noticed(void **state)
 {
     skt_auto(skt_source) struct skt_source *source = NULL;
@@ -488,6 +525,7 @@ RUN(W(a_tree_is_told_from_the_outside_and_again_from_the_inside), W(a_point_is_i
     W(what_is_named_arrives_under_its_last_part), W(an_entry_has_mode_time_and_size), W(names_are_any_bytes),
     W(other_names_of_a_file_are_links_after_all_files), W(pipes_and_sockets_and_unfinished_files_are_passed_over),
     W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap), W(ten_thousand_names_are_told_in_order),
-    W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read), W(a_file_that_changed_is_noticed),
-    W(reading_is_not_led_out_of_what_was_named), W(what_lies_outside_is_neither_told_nor_read),
-    W(few_descriptors_are_enough), W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))
+    W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read), W(an_entry_says_how_much_the_disk_has_of_it),
+    W(a_file_that_changed_is_noticed), W(reading_is_not_led_out_of_what_was_named),
+    W(what_lies_outside_is_neither_told_nor_read), W(few_descriptors_are_enough),
+    W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))

@@ -129,6 +129,98 @@ static int full_disk_while_replacing(void)
     return 0;
 }
 
+static const uint64_t TIB = UINT64_C(1) << 40;
+
+/* What is free for others while a file waits for its bytes: what its sender has of it, however long it is. */
+static int sparse_on_a_small_disk(void)
+{
+    enum { N = 256 * 1024 };
+    static const struct skt_store_conf one_byte = { .keep_free = 1 };
+    struct skt_store *store;
+    char *bytes = malloc(N);
+
+    if (!mount_small())
+        return 77;
+    memset(bytes, 'x', N);
+    store = store_at("small", one_byte);
+    EXPECT(make_sparse(store, 0, "s", TIB, TIB) == -ENOSPC);
+    EXPECT(make_sparse(store, 0, "s", TIB, UINT64_MAX) == -ENOSPC); /* as if nobody had said it */
+    EXPECT(!make_sparse(store, 0, "s", TIB, N - 4095));             /* a page more is a page */
+    EXPECT(make(store, 1, "b", 3 * N + 1) == -ENOSPC);
+    EXPECT(!write_zeros(store, 0, 0, TIB / 2)); /* zeros are not what the promise was for */
+    EXPECT(make(store, 1, "b", 3 * N + 1) == -ENOSPC);
+    EXPECT(!write_bytes(store, 0, 0, TIB - N, bytes, N));
+    EXPECT(!make(store, 1, "b", 2 * N) && !drop_file(store, 1)); /* it has all that it will have */
+    EXPECT(!write_zeros(store, 0, TIB / 2, TIB / 2 - N) && !finish(store, 0));
+    EXPECT((uint64_t)stat_of("small/s").st_size == TIB && stat_of("small/s").st_blocks * 512 == N);
+    /* Resumed: what is there already is not needed again. */
+    EXPECT(!rename("small/s", "small/s.part-sockit") && make_sparse(store, 0, "s", TIB, 4 * N - 65536) == 1);
+    EXPECT(!drop_file(store, 0) && make_sparse(store, 0, "s", TIB, 5 * N) == -ENOSPC);
+    skt_store_free(store);
+    free(bytes);
+    return 0;
+}
+
+/* Zeros that its sender has on his disk: they were promised, and are given back when they come. */
+static int zeros_on_a_small_disk(void)
+{
+    enum { N = 512 * 1024 };
+    static const struct skt_store_conf one_byte = { .keep_free = 1 };
+    struct skt_store *store;
+
+    if (!mount_small())
+        return 77;
+    store = store_at("small", one_byte);
+    EXPECT(!make(store, 0, "a", N) && make(store, 1, "b", N) == -ENOSPC);
+    EXPECT(!write_zeros(store, 0, 0, N / 2) && !make(store, 1, "b", N));
+    EXPECT(!write_text(store, 0, N - 1, "x") && !finish(store, 0));
+    skt_store_free(store);
+    return 0;
+}
+
+/* Who has more than he said gets what nobody else was promised, and then the truth. */
+static int liar_on_a_small_disk(void)
+{
+    enum { N = 256 * 1024 };
+    static const struct skt_store_conf keep = { .keep_free = N };
+    struct skt_store *store;
+    char *bytes = malloc(N);
+
+    if (!mount_small())
+        return 77;
+    memset(bytes, 'x', N);
+    store = store_at("small", keep);
+    EXPECT(!make_sparse(store, 0, "liar", TIB, 0) && !make(store, 1, "b", N));
+    EXPECT(!write_bytes(store, 0, 0, 0, bytes, N) && !write_bytes(store, 0, 0, TIB - N, bytes, N));
+    for (uint64_t i = 1; i < 5; i++)
+        EXPECT(write_bytes(store, 0, 0, i * 2 * N, bytes, N) == -ENOSPC); /* b's, and what must stay free */
+    EXPECT(stat_of("small/liar.part-sockit").st_blocks * 512 == 2 * N);
+    EXPECT(!write_bytes(store, 0, 1, 0, bytes, N) && !finish(store, 1));
+    EXPECT(write_bytes(store, 0, 0, 2 * N, bytes, N) == -ENOSPC && !drop_file(store, 0));
+    EXPECT(make_sparse(store, 0, "liar", TIB, 0) == 1); /* it resumes, if there is room */
+    skt_store_free(store);
+    free(bytes);
+    return 0;
+}
+
+/* A long file of holes is replaced by another: neither needs its length. */
+static int sparse_one_is_replaced(void)
+{
+    static const struct skt_store_conf conf = { .keep_free = 1, .overwrite = true };
+    struct skt_store *store;
+
+    if (!mount_small())
+        return 77;
+    world_text("small/s", "old");
+    EXPECT(!truncate("small/s", (off_t)TIB));
+    store = store_at("small", conf);
+    EXPECT(make_sparse(store, 0, "s", TIB, 4096) == 1);
+    EXPECT(!write_text(store, 0, 0, "new") && !finish(store, 0));
+    EXPECT((uint64_t)stat_of("small/s").st_size == TIB && stat_of("small/s").st_blocks * 512 <= 8192);
+    skt_store_free(store);
+    return 0;
+}
+
 static int small_limit(void)
 {
     const struct rlimit limit = { 65536, 65536 };
@@ -185,6 +277,10 @@ static int mode_000(void)
 static void what_has_mode_000_is_compared_and_resumed(void **state) { in_a_child(mode_000); }
 static void a_full_disk_is_told_and_survived(void **state) { in_a_child(full_disk); }
 static void replacing_on_a_full_disk_keeps_the_old_one(void **state) { in_a_child(full_disk_while_replacing); }
+static void a_sparse_file_needs_what_its_sender_has(void **state) { in_a_child(sparse_on_a_small_disk); }
+static void zeros_give_back_what_was_promised(void **state) { in_a_child(zeros_on_a_small_disk); }
+static void who_has_more_than_he_said_takes_nobodys_room(void **state) { in_a_child(liar_on_a_small_disk); }
+static void replacing_a_sparse_file_needs_no_length(void **state) { in_a_child(sparse_one_is_replaced); }
 static void a_limit_of_size_is_told_before_it_kills(void **state) { in_a_child(small_limit); }
 static void few_descriptors_are_enough(void **state) { in_a_child(few_descriptors); }
 
@@ -224,5 +320,7 @@ static void the_sandbox_of_a_receiver_is_large_enough(void **state) { in_a_child
 
 #define W(name) cmocka_unit_test_setup_teardown(name, world_up, world_down)
 RUN(W(what_has_mode_000_is_compared_and_resumed), W(a_full_disk_is_told_and_survived),
-    W(replacing_on_a_full_disk_keeps_the_old_one), W(a_limit_of_size_is_told_before_it_kills),
+    W(replacing_on_a_full_disk_keeps_the_old_one), W(a_sparse_file_needs_what_its_sender_has),
+    W(zeros_give_back_what_was_promised), W(who_has_more_than_he_said_takes_nobodys_room),
+    W(replacing_a_sparse_file_needs_no_length), W(a_limit_of_size_is_told_before_it_kills),
     W(few_descriptors_are_enough), W(the_sandbox_of_a_receiver_is_large_enough))

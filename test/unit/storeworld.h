@@ -127,6 +127,7 @@ static inline int64_t make_kind(struct skt_store *store, enum skt_xfer_kind kind
         .mode = MODE,
         .mtime = MTIME,
         .size = size,
+        .data = size,
         .path = skt_span_str(path),
         .target = skt_span_str(target) };
     struct skt_xfer_event event = { .kind = SKT_XFER_MAKE, .session = session, .file = file, .meta = &meta };
@@ -137,6 +138,17 @@ static inline int64_t make_kind(struct skt_store *store, enum skt_xfer_kind kind
 static inline int64_t make(struct skt_store *store, uint32_t file, const char *path, uint64_t size)
 {
     return make_kind(store, SKT_XFER_FILE, 0, file, path, size, "");
+}
+
+/* A file of which its sender says that it has so much. */
+static inline int64_t make_sparse(
+    struct skt_store *store, uint32_t file, const char *path, uint64_t size, uint64_t data)
+{
+    struct skt_xfer_meta meta = {
+        .kind = SKT_XFER_FILE, .mode = MODE, .mtime = MTIME, .size = size, .data = data, .path = skt_span_str(path)
+    };
+
+    return skt_store_do(store, &(struct skt_xfer_event){ .kind = SKT_XFER_MAKE, .file = file, .meta = &meta });
 }
 
 static inline int64_t write_bytes(

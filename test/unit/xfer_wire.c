@@ -119,8 +119,8 @@ static void say_frame(struct skt_room *out, const struct skt_xfer_frame *f)
 
 static void say_entry(struct skt_room *out, uint32_t file, const struct skt_xfer_meta *e)
 {
-    skt_put_fmt(out, "ENTRY file=%u kind=%u mode=%u mtime=%lld size=%llu path=", file, e->kind, e->mode,
-        (long long)e->mtime, (unsigned long long)e->size);
+    skt_put_fmt(out, "ENTRY file=%u kind=%u mode=%u mtime=%lld size=%llu data=%llu path=", file, e->kind, e->mode,
+        (long long)e->mtime, (unsigned long long)e->size, (unsigned long long)e->data);
     say_text(out, e->path);
     skt_put_str(out, " target=");
     say_text(out, e->target);
@@ -486,6 +486,7 @@ static void an_entry_says_only_what_has_a_meaning(void **state)
         .entry = { .kind = SKT_XFER_DIR,
             .mode = 040755,
             .size = 4096,
+            .data = 4096,
             .path = skt_span_str("d"),
             .target = skt_span_str("t") } };
     struct skt_xfer_message back;
@@ -498,6 +499,7 @@ static void an_entry_says_only_what_has_a_meaning(void **state)
     assert_true(skt_xfer_get_message(&in, &back));
     assert_int_equal(back.entry.mode, 0755);
     assert_int_equal(back.entry.size, 0);
+    assert_int_equal(back.entry.data, 0);
     assert_int_equal(skt_len(back.entry.target), 0);
 }
 

@@ -90,6 +90,7 @@ static inline struct verb_file *verb_make(struct verb_tree *tree, uint8_t kind, 
         .mode = kind == SKT_XFER_DIR ? 0755 : 0640,
         .mtime = 1700000000000000000 + (int64_t)seed,
         .size = size,
+        .data = holes ? size / 2 : size,
         .path = skt_span_str(path),
         .target = skt_span_str(target) };
     struct verb_file *f = verb_add(tree, &meta);
@@ -121,7 +122,8 @@ static inline bool verb_same(const struct verb_tree *source, const struct verb_t
     if (a->meta.kind != b->meta.kind)
         return false;
     if (a->meta.kind == SKT_XFER_FILE)
-        return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size) && a->meta.mtime == b->meta.mtime;
+        return a->size == b->size && !memcmp(a->bytes, b->bytes, a->size) && a->meta.mtime == b->meta.mtime &&
+               a->meta.data == b->meta.data;
     return a->meta.kind == SKT_XFER_DIR || skt_span_eq(a->meta.target, b->meta.target);
 }
 
@@ -257,6 +259,7 @@ static inline int64_t verb_make_file(struct verb_file *f, const struct skt_xfer_
     f->meta.mode = meta->mode;
     f->meta.mtime = meta->mtime;
     f->meta.size = meta->size;
+    f->meta.data = meta->data;
     if (!there) {
         f->part_size = 0;
         f->part = calloc(1, 1);

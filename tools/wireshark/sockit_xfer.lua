@@ -43,7 +43,7 @@ local frames = {
 }
 local messages = {
     { "offer", { "files", 8 }, { "bytes", 8 } },
-    { "entry", { "file", 4 }, { "kind", 1, kind_names }, { "mode", 2 }, { "mtime", "time" }, { "size", 8 },
+    { "entry", { "file", 4 }, { "kind", 1, kind_names }, { "mode", 2 }, { "mtime", "time" }, { "size", 8 }, { "data", 8 },
         { "path", { "text", "n2" } }, { "target", "text" } },
     { "end", { "files", 4 } },
     { "hashes", { "file", 4 }, { "group", 8 }, { "hash", "bytes" } },
@@ -186,7 +186,7 @@ end
 local function odd_entry(got)
     local path, target = raw(got.path), raw(got.target)
     if not kind_names[got.kind] then return "of an unknown kind" end
-    if got.mode > 4095 or got.size > SIZE_MAX or (got.kind ~= 1 and got.size > UInt64(0)) then return "mode or size" end
+    if got.mode > 4095 or got.size > SIZE_MAX or (got.kind ~= 1 and got.size > UInt64(0)) or got.data > got.size then return "mode or size" end
     if odd_path(path) then return "a path that no receiver takes" end
     if got.kind == 4 and odd_path(target) then return "a hard link to where no receiver looks" end
     if got.kind == 3 and (#target == 0 or #target > 4096 or target:find("%z")) then return "text of the symbolic link" end

@@ -51,6 +51,8 @@ static struct offer_file *file_new(const struct skt_xfer_meta *meta, uint32_t nu
     f->meta.target = skt_span_of(f->names + n, m);
     if (meta->kind != SKT_XFER_FILE)
         f->meta.size = 0;
+    if (f->meta.data > f->meta.size)
+        f->meta.data = f->meta.size;
     f->groups = skt_groups(f->meta.size);
     f->cells.n = f->groups;
     skt_list_init(&f->active);

@@ -117,7 +117,7 @@ static struct take_file *file_new(const struct skt_xfer_meta *entry, uint32_t nu
     f->meta.path = skt_span_of(f->names, n);
     f->meta.target = skt_span_of(f->names + n, m);
     if (entry->kind != SKT_XFER_FILE)
-        f->meta.size = 0;
+        f->meta.size = f->meta.data = 0;
     f->groups = skt_groups(f->meta.size);
     f->cells.n = f->groups;
     skt_list_init(&f->active);
