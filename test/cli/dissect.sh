@@ -209,6 +209,8 @@ is 0 "$status"
 for side in send recv; do
     show $side.pcapng -T fields -e sockit_xfer.type -e sockit_xfer.bad >shown
     is '01 02 03 04 46 ' "$(cut -c3-4 shown | awk '!seen[$1]++' | tr '\n' ' ')"
+    show $side.pcapng >shown
+    grep -q "SUM, CLOSE" shown || fail "$side: the sum of the sender is missing"
     show $side.pcapng -T fields -E separator=, -e sockit_xfer.entry.path | tr ',' '\n' | grep . | sort -u >shown
     printf 'tree\ntree/hi\ntree/numbers\n' >want
     same want shown

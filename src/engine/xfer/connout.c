@@ -11,6 +11,7 @@ enum {
     SMALL = 16,       /* bytes that hold CREDIT and PING */
     LEAST = 96,       /* bytes of a packet at most: it holds an ACK and a few words */
     BLOCK_LEAST = 32, /* bytes: a shorter block does not begin at the end of a packet */
+    CLOSE_HEAD = 4,   /* bytes of CLOSE before its text */
     CLOSES = 3,       /* CLOSE is said so often by itself */
     AMPLIFY = 3       /* times what came from an unproven address */
 };
@@ -236,6 +237,19 @@ static bool put_shake(struct skt_conn *conn, skt_time now)
     return true;
 }
 
+/* What was said last goes with the first CLOSE, as far as it fits: SUM, or what failed. Nothing of it goes again. */
+static void put_last_words(struct skt_conn *conn, size_t close)
+{
+    struct conn_train *t = &conn->train;
+    struct skt_room room = { .p = t->body.p, .end = t->body.end - close };
+    uint64_t from;
+    uint16_t len;
+
+    if (conn->state == CONN_CLOSES && !conn->closes && skt_left(t->body) > close &&
+        skt_stream_put(&conn->out, &room, &from, &len))
+        t->body.p = room.p;
+}
+
 static bool put_close(struct skt_conn *conn, skt_time now)
 {
     struct conn_train *t = &conn->train;
@@ -245,8 +259,9 @@ static bool put_close(struct skt_conn *conn, skt_time now)
 
     if (conn->close_at > now || path_left(conn) < t->size || !open_packet(conn, t->size))
         return false;
-    if (conn->state == CONN_PARTS || skt_left(t->body) < 4 + skt_len(frame.bytes))
+    if (conn->state == CONN_PARTS || skt_left(t->body) < CLOSE_HEAD + skt_len(frame.bytes))
         frame.bytes = skt_span_of(NULL, 0); /* it knows why, or must do without */
+    put_last_words(conn, CLOSE_HEAD + skt_len(frame.bytes));
     skt_xfer_put_frame(&t->body, &frame);
     close_packet(conn, false);
     t->alone = true;
