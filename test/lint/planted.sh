@@ -95,3 +95,19 @@ library 'int skt_declared(int x) { return x; } int helper(void) { return 1; }'
 refused '+helper' "$top/test/lint/symbols.sh" lib.so tree/include/sockit/*.h
 library 'int other; '
 refused '-skt_declared' "$top/test/lint/symbols.sh" lib.so tree/include/sockit/*.h
+
+# size: a function, and a file, of one line too many.
+body() { # LINES: a function of so many
+    printf 'static int f(int x)\n{\n' && yes '    x++;' | head -n $(($1 - 4)) && printf '    return x;\n}\n'
+}
+good
+body 80 >>tree/src/base/heap.c
+yes '/**/' | head -n 600 >tree/src/base/long.c
+"$top/test/lint/size.sh" tree || fail "80 and 600 lines were refused"
+echo '/* */' >>tree/src/base/long.c
+refused 'long.c: more than 600' "$top/test/lint/size.sh" tree
+good
+body 81 >>tree/src/base/heap.c
+refused 'heap.c:3: 81 lines' "$top/test/lint/size.sh" tree
+good
+refused 'nothing was read' "$top/test/lint/size.sh" tree
