@@ -39,6 +39,24 @@ static bool unseal(
     return skt_get_u64(&tag) == number && skt_get_u64(&tag) == aead->k1;
 }
 
+static void seal_tail(
+    struct skt_aead *aead, uint64_t number, uint8_t *packet, size_t len, size_t head, struct skt_span tail)
+{
+    memcpy(packet + len - SKT_AEAD_TAG - skt_len(tail), tail.p, skt_len(tail));
+    seal(aead, number, packet, len, head);
+}
+
+static bool unseal_tail(struct skt_aead *aead, uint64_t number, const uint8_t *packet, size_t len, size_t head,
+    uint8_t *text, struct skt_room tail)
+{
+    size_t first = len - head - SKT_AEAD_TAG - skt_left(tail);
+    struct skt_span tag = skt_span_of(packet + len - SKT_AEAD_TAG, SKT_AEAD_TAG);
+
+    memcpy(text, packet + head, first);
+    memcpy(tail.p, packet + head + first, skt_left(tail));
+    return skt_get_u64(&tag) == number && skt_get_u64(&tag) == aead->k1;
+}
+
 static struct skt_crypt quick;
 
 static void events(struct town *t, int who)
@@ -67,7 +85,7 @@ static void deliver(struct town *t, int who, struct skt_span datagram)
             deliver(t, SENDER, skt_span_of(answer, (size_t)(room.p - answer)));
         return;
     }
-    skt_conn_recv(t->p.conn[who], t->p.now, datagram, &packet, &t->p.at[!who]);
+    skt_conn_recv(t->p.conn[who], t->p.now, datagram, &packet, &t->p.at[!who], NULL);
     events(t, who);
 }
 
@@ -181,6 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     quick = toycrypt;
     quick.seal = seal;
     quick.open = unseal;
+    quick.seal_tail = seal_tail;
+    quick.open_tail = unseal_tail;
     t.meet = true;
     xferpair_init(&t.p, &quick, 8972);
     assert(!xferpair_open(&t.p, SENDER, NULL));

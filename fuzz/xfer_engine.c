@@ -130,7 +130,7 @@ static bool engine_sends(void)
         assert(is_ours);
         if (!w.peer)
             peer_new(&packet);
-        skt_conn_recv(w.peer, w.now, one, &packet, &address);
+        skt_conn_recv(w.peer, w.now, one, &packet, &address, NULL);
         peer_events();
     }
     return true;

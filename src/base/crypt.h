@@ -27,6 +27,12 @@ struct skt_crypt {
     /* Puts len - head - SKT_AEAD_TAG bytes to `text`, which must not overlap. False: forged (then `text` is garbage), or
      * too short. */
     bool (*open)(struct skt_aead *aead, uint64_t number, const uint8_t *packet, size_t len, size_t head, uint8_t *text);
+    /* The same without a copy: the last bytes of the text lie elsewhere in clear, in `tail`, and only their room is in the
+     * packet; or they go elsewhere, and fill `tail`. At most the whole text. What is forged leaves garbage there, too. */
+    void (*seal_tail)(
+        struct skt_aead *aead, uint64_t number, uint8_t *packet, size_t len, size_t head, struct skt_span tail);
+    bool (*open_tail)(struct skt_aead *aead, uint64_t number, const uint8_t *packet, size_t len, size_t head,
+        uint8_t *text, struct skt_room tail);
 
     void (*hmac)(const uint8_t *key, size_t len, struct skt_span text, uint8_t *ret_mac); /* HMAC-SHA-256, 32 bytes */
     void (*extract)(struct skt_span salt, struct skt_span secret, uint8_t *ret_prk);      /* HKDF, RFC 5869 */

@@ -311,15 +311,23 @@ void skt_xfer_put_ack(struct skt_room *out, const struct skt_xfer_ack *ack)
     commit(out, copy);
 }
 
+void skt_xfer_put_block_head(struct skt_room *out, uint32_t file, uint64_t offset, size_t len)
+{
+    struct skt_room copy = *out;
+
+    assert(len && len <= UINT16_MAX && offset <= SIZE_LIMIT - len);
+    skt_put_u8(&copy, SKT_XFER_BLOCK);
+    skt_put_u32(&copy, file);
+    skt_put_u64(&copy, offset);
+    skt_put_u16(&copy, (uint16_t)len);
+    commit(out, copy);
+}
+
 void skt_xfer_put_block(struct skt_room *out, uint32_t file, uint64_t offset, struct skt_span bytes)
 {
     struct skt_room copy = *out;
 
-    assert(skt_len(bytes) && skt_len(bytes) <= UINT16_MAX && offset <= SIZE_LIMIT - skt_len(bytes));
-    skt_put_u8(&copy, SKT_XFER_BLOCK);
-    skt_put_u32(&copy, file);
-    skt_put_u64(&copy, offset);
-    skt_put_u16(&copy, (uint16_t)skt_len(bytes));
+    skt_xfer_put_block_head(&copy, file, offset, skt_len(bytes));
     skt_put(&copy, bytes);
     commit(out, copy);
 }

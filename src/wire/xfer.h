@@ -100,6 +100,8 @@ void skt_xfer_put_ack(struct skt_room *out,
     const struct skt_xfer_ack *ack); /* as many ranges as fit, the highest first; at least one, or bad */
 void skt_xfer_put_pad(struct skt_room *out, size_t n); /* n bytes of PAD */
 void skt_xfer_put_block(struct skt_room *out, uint32_t file, uint64_t offset, struct skt_span bytes);
+void skt_xfer_put_block_head(
+    struct skt_room *out, uint32_t file, uint64_t offset, size_t len); /* len bytes are to follow */
 
 /* --- messages --- */
 

@@ -121,6 +121,32 @@ static const size_t lengths[] = { 0, 1, 15, 16, 17, 31, 63, 64, 65, 127, 255, 25
     1440, 1441, 8940, 9000 };
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
+/* `sealed` is what a text makes whose last k bytes lie elsewhere, and opens into two pieces. Guards as below. */
+static void check_tails(const struct skt_crypt *from, struct skt_aead *a, const struct skt_crypt *to,
+    struct skt_aead *b, uint64_t number, const uint8_t *sealed, const uint8_t *was, size_t n)
+{
+    static uint8_t packet[1 + PACKET_MAX + 1], text[1 + PACKET_MAX], tail[1 + PACKET_MAX];
+    const size_t firsts[] = { 0, 1, 15, 16, 17, 100, n };
+
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts && firsts[i] <= n; i++) {
+        size_t first = firsts[i], k = n - first, len = HEAD + n + SKT_AEAD_TAG;
+
+        memset(packet, 0xee, sizeof packet);
+        memset(text, 0xee, sizeof text);
+        memset(tail, 0xee, sizeof tail);
+        memcpy(packet + 1, was, HEAD + first);
+        from->seal_tail(a, number, packet + 1, len, HEAD, skt_span_of(was + HEAD + first, k));
+        assert_memory_equal(packet + 1, sealed, len);
+        assert_true(to->open_tail(b, number, packet + 1, len, HEAD, text + 1, skt_room_of(tail + 1, k)));
+        assert_memory_equal(text + 1, was + HEAD, first);
+        assert_memory_equal(tail + 1, was + HEAD + first, k);
+        assert_true(packet[0] == 0xee && packet[1 + len] == 0xee && text[1 + first] == 0xee && tail[1 + k] == 0xee);
+        packet[1 + len - 1] ^= 1;
+        assert_false(to->open_tail(b, number, packet + 1, len, HEAD, text + 1, skt_room_of(tail + 1, k)));
+        assert_false(to->open_tail(b, number, packet + 1, HEAD + k + 15, HEAD, text + 1, skt_room_of(tail + 1, k)));
+    }
+}
+
 /* One packet, at an odd address; the byte behind what may be written is a guard, since the ciphers are assembly that
  * no sanitizer sees. */
 static void check_packet(const struct skt_crypt *from, struct skt_aead *a, const struct skt_crypt *to,
@@ -140,6 +166,7 @@ static void check_packet(const struct skt_crypt *from, struct skt_aead *a, const
     assert_memory_equal(text + 1, was + HEAD, n);
     assert_false(to->open(b, number ^ 1ULL << 63, packet + 1, len, HEAD, text + 1));
     assert_true(packet[0] == 0xee && packet[1 + len] == 0xee && text[0] == 0xee && text[1 + n] == 0xee);
+    check_tails(from, a, to, b, number, packet + 1, was, n);
     free(packet);
     free(was);
     free(text);

@@ -54,6 +54,25 @@ static inline bool toy_open(
     return !memcmp(tag, packet + len - SKT_AEAD_TAG, SKT_AEAD_TAG);
 }
 
+static inline void toy_seal_tail(
+    struct skt_aead *aead, uint64_t number, uint8_t *packet, size_t len, size_t head, struct skt_span tail)
+{
+    memcpy(packet + len - SKT_AEAD_TAG - skt_len(tail), tail.p, skt_len(tail));
+    toy_seal(aead, number, packet, len, head);
+}
+
+static inline bool toy_open_tail(struct skt_aead *aead, uint64_t number, const uint8_t *packet, size_t len, size_t head,
+    uint8_t *text, struct skt_room tail)
+{
+    uint8_t tag[SKT_AEAD_TAG];
+    size_t first = len - head - skt_left(tail) - SKT_AEAD_TAG;
+
+    toy_tag(aead, number, packet, len - SKT_AEAD_TAG, tag);
+    memcpy(text, packet + head, first);
+    memcpy(tail.p, packet + head + first, skt_left(tail));
+    return !memcmp(tag, packet + len - SKT_AEAD_TAG, SKT_AEAD_TAG);
+}
+
 /* n bytes that depend on all that is given. */
 static inline void toy_mix(uint64_t key, struct skt_span a, struct skt_span b, uint8_t *ret, size_t n)
 {
@@ -135,6 +154,8 @@ static const struct skt_crypt toycrypt = { .name = "toy",
     .aead_free = toy_aead_free,
     .seal = toy_seal,
     .open = toy_open,
+    .seal_tail = toy_seal_tail,
+    .open_tail = toy_open_tail,
     .hmac = toy_hmac,
     .extract = toy_extract,
     .expand = toy_expand,

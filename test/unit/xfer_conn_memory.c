@@ -55,7 +55,7 @@ static void deliver(struct talk *t, int who, struct skt_span datagram)
             deliver(t, SENDER, skt_span_of(answer, (size_t)(room.p - answer)));
         return;
     }
-    skt_conn_recv(t->p.conn[who], t->p.now, datagram, &packet, &t->p.at[!who]);
+    skt_conn_recv(t->p.conn[who], t->p.now, datagram, &packet, &t->p.at[!who], NULL);
     events(t, who);
 }
 

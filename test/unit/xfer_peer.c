@@ -60,7 +60,7 @@ static void to_peer(const uint8_t *bytes, size_t n, uint32_t seg)
             continue;
         if (!w.peer)
             peer_new(&packet);
-        skt_conn_recv(w.peer, w.now, one, &packet, &address);
+        skt_conn_recv(w.peer, w.now, one, &packet, &address, NULL);
         peer_events();
     }
 }

@@ -54,6 +54,27 @@ static void what_was_sealed_is_opened_and_no_bit_may_change(void **state)
     end(&w);
 }
 
+static void the_end_of_a_text_may_lie_elsewhere(void **state)
+{
+    uint8_t elsewhere[TEXT], whole[LEN];
+    struct way w;
+
+    begin(&w);
+    seal(&w, 9);
+    memcpy(whole, w.packet, LEN);
+    memset(elsewhere, 6, sizeof elsewhere);
+    memset(w.packet + LEN - 16 - 10, 0, 10);
+    assert_int_equal(skt_seal_tail(&w.seal, 9, w.packet, LEN, skt_span_of(elsewhere, 10)), 0);
+    assert_memory_equal(w.packet, whole, LEN);
+    memset(elsewhere, 0, sizeof elsewhere);
+    assert_true(skt_unseal_tail(
+        &w.unseal, 0, 3 * SKT_SEC, w.packet[1], 9, skt_span_of(w.packet, LEN), w.text, skt_room_of(elsewhere, 10)));
+    for (size_t i = 0; i < TEXT; i++)
+        assert_int_equal(i < TEXT - 10 ? w.text[i] : elsewhere[i - (TEXT - 10)], 6);
+    assert_int_equal(elsewhere[10], 0);
+    end(&w);
+}
+
 static void the_other_direction_has_another_key(void **state)
 {
     const uint8_t prk[SKT_SHA256] = { 1, 2, 3 };
@@ -140,6 +161,6 @@ static void forged_epochs_move_nothing(void **state)
     end(&w);
 }
 
-RUN(T(what_was_sealed_is_opened_and_no_bit_may_change), T(the_other_direction_has_another_key),
-    T(the_key_changes_when_its_epoch_has_been_acknowledged), T(epochs_are_counted_modulo_256),
-    T(the_old_key_is_good_for_a_while), T(forged_epochs_move_nothing))
+RUN(T(what_was_sealed_is_opened_and_no_bit_may_change), T(the_end_of_a_text_may_lie_elsewhere),
+    T(the_other_direction_has_another_key), T(the_key_changes_when_its_epoch_has_been_acknowledged),
+    T(epochs_are_counted_modulo_256), T(the_old_key_is_good_for_a_while), T(forged_epochs_move_nothing))

@@ -254,17 +254,43 @@ static void on_address(struct skt_conn *conn, uint64_t number, size_t bytes, con
 
 /* --- packets --- */
 
+/* Of the place, what a text of one block would fill. Who writes packets down wants them in one piece. */
+static struct skt_room tail_of(const struct skt_conn *conn, const struct skt_conn_place *place, size_t len)
+{
+    bool fits = place && len > SKT_XFER_BLOCK_HEAD && len - SKT_XFER_BLOCK_HEAD <= skt_left(place->room);
+
+    if (!fits || conn->state != CONN_OPEN || (conn->plain && conn->plain->on))
+        return skt_room_of(NULL, 0);
+    return skt_room_of(place->room.p, len - SKT_XFER_BLOCK_HEAD);
+}
+
+/* The packet's text is in two pieces: is it the one block that was guessed? Else the second comes to the first. */
+static void on_tail(struct skt_conn *conn, const struct skt_conn_place *place, struct skt_room tail)
+{
+    uint8_t head[SKT_XFER_BLOCK_HEAD];
+    struct skt_room room = skt_room_of(head, sizeof head);
+
+    skt_xfer_put_block_head(&room, place->file, place->offset, skt_left(tail));
+    if (!memcmp(conn->scratch, head, sizeof head)) {
+        conn->placed = (struct skt_conn_place){ place->file, place->offset, tail };
+        conn->text = skt_span_of(conn->scratch, 0);
+    } else {
+        memcpy(conn->scratch + sizeof head, tail.p, skt_left(tail));
+    }
+}
+
 static void on_sealed(struct skt_conn *conn, skt_time now, struct skt_span datagram,
-    const struct skt_xfer_packet *packet, const struct skt_addr *from)
+    const struct skt_xfer_packet *packet, const struct skt_addr *from, const struct skt_conn_place *place)
 {
     size_t len = skt_len(datagram) - SKT_XFER_HEAD - SKT_XFER_TAG;
+    struct skt_room tail = tail_of(conn, place, len);
     int r;
 
     if (!conn->keyed || conn->shake.state != SKT_SHAKE_DONE || conn->state == CONN_OVER || len > conn->scratch_size ||
         !skt_acks_fresh(&conn->acks, packet->number))
         return;
-    if (!skt_unseal_packet(
-            &conn->unseal, now, conn_keep(conn), packet->epoch, packet->number, datagram, conn->scratch)) {
+    if (!skt_unseal_tail(
+            &conn->unseal, now, conn_keep(conn), packet->epoch, packet->number, datagram, conn->scratch, tail)) {
         conn->forged++;
         return;
     }
@@ -279,15 +305,18 @@ static void on_sealed(struct skt_conn *conn, skt_time now, struct skt_span datag
     skt_plain_put(conn->plain, false, from, skt_span_of(datagram.p, SKT_XFER_HEAD), conn->text);
     conn->bytes = skt_len(datagram);
     conn->asks = false;
+    conn->placed.room = skt_room_of(NULL, 0);
+    if (skt_left(tail))
+        on_tail(conn, place, tail);
 }
 
 void skt_conn_recv(struct skt_conn *conn, skt_time now, struct skt_span datagram, const struct skt_xfer_packet *packet,
-    const struct skt_addr *from)
+    const struct skt_addr *from, const struct skt_conn_place *place)
 {
     if (packet->version != SKT_XFER_VERSION)
         return;
     if (packet->type == SKT_XFER_SEALED) {
-        on_sealed(conn, now, datagram, packet, from);
+        on_sealed(conn, now, datagram, packet, from, place);
         return;
     }
     /* What is not sealed is believed only from where it was expected; the receiver's conversations have no other. */
@@ -454,6 +483,19 @@ static bool next_frame(struct skt_conn *conn, skt_time now, struct skt_conn_even
 
 /* --- events --- */
 
+/* The block that is in its place already. */
+static bool next_placed(struct skt_conn *conn, skt_time now, struct skt_conn_event *ret_event)
+{
+    struct skt_room room = conn->placed.room;
+    struct skt_xfer_frame frame = { .kind = SKT_XFER_BLOCK,
+        .file = conn->placed.file,
+        .offset = conn->placed.offset,
+        .bytes = skt_span_of(room.p, skt_left(room)) };
+
+    conn->placed.room = skt_room_of(NULL, 0);
+    return skt_left(room) && conn->state == CONN_OPEN && on_frame(conn, now, &frame, ret_event);
+}
+
 /* Pieces of what was settled, one by one. */
 static bool next_piece(struct skt_conn *conn, struct skt_conn_event *ret_event)
 {
@@ -508,7 +550,7 @@ bool skt_conn_next(struct skt_conn *conn, skt_time now, struct skt_conn_event *r
     if (conn->state > CONN_OPEN)
         after_the_end(conn, now);
     while (conn->state <= CONN_OPEN) {
-        if (next_piece(conn, ret_event) || next_message(conn, now, ret_event))
+        if (next_piece(conn, ret_event) || next_message(conn, now, ret_event) || next_placed(conn, now, ret_event))
             return true;
         if (!skt_len(conn->text))
             break;

@@ -60,8 +60,17 @@ struct skt_conn_event {
     char text[128];
 };
 
+/* Where the bytes of a block from `offset` of `file` on would go, if it is what comes next. */
+struct skt_conn_place {
+    uint32_t file;
+    uint64_t offset;
+    struct skt_room room; /* empty: nowhere */
+};
+
+/* place: a guess, which saves a copy when it is right; NULL: none. Its room may be filled with garbage, by whom ever: nothing may be there
+ * yet. If it was right a BLOCK follows whose bytes are there. */
 void skt_conn_recv(struct skt_conn *conn, skt_time now, struct skt_span datagram, const struct skt_xfer_packet *packet,
-    const struct skt_addr *from);
+    const struct skt_addr *from, const struct skt_conn_place *place);
 bool skt_conn_next(struct skt_conn *conn, skt_time now, struct skt_conn_event *ret_event);
 
 /* Puts a message at the end of the control stream. False: no room (256 KiB wait already), nothing was put: later. */
@@ -73,7 +82,7 @@ size_t skt_conn_say_room(const struct skt_conn *conn);
 bool skt_conn_train(struct skt_conn *conn, skt_time now, struct skt_room room, bool blocks);
 /* Bytes of a block that fit into the train still, in one piece; 0: it is full, by size, window or pace. */
 size_t skt_conn_block_room(struct skt_conn *conn);
-/* Adds a block, at most as long as that. The bytes are copied. */
+/* Adds a block, at most as long as that. The bytes must stay until skt_conn_sealed: it takes them from there. */
 void skt_conn_block(
     struct skt_conn *conn, struct skt_conn_piece piece, uint32_t file, uint64_t offset, struct skt_span bytes);
 /* Seals the packets. Gives the bytes written to room and the length of each datagram but the last. 0 bytes: there was nothing after all. */

@@ -31,6 +31,7 @@ struct conn_train {
     uint64_t credit;  /* of the pace */
     uint8_t *packet;  /* the one that is open; NULL: none */
     struct skt_room body;
+    struct skt_span tail;        /* its last bytes: room for them is left, they are still elsewhere */
     struct skt_sent_packet sent; /* its record */
 };
 
@@ -59,6 +60,7 @@ struct skt_conn {
     uint8_t *scratch; /* its text */
     size_t scratch_size;
     struct skt_span text;
+    struct skt_conn_place placed; /* room: the bytes of the one block that the packet was, not told yet */
     size_t bytes;
     bool asks; /* it has asked to be acknowledged */
     /* what was settled: its control part is done up to settled, its pieces up to sent.told_first */

@@ -41,6 +41,7 @@ static bool open_packet(struct skt_conn *conn, uint32_t size)
     head.number = conn->sent.next;
     t->packet = t->room.p;
     t->body = skt_room_of(t->packet, size - SKT_XFER_TAG);
+    t->tail = skt_span_of(NULL, 0);
     skt_xfer_put_head(&t->body, &head);
     t->sent = (struct skt_sent_packet){ .state = SKT_SENT_NONE, .piece = conn->sent.piece_next };
     return true;
@@ -63,6 +64,14 @@ static void record(struct skt_conn *conn, size_t len)
     t->credit -= t->sent.bytes < t->credit ? t->sent.bytes : t->credit;
 }
 
+/* What is not the end of the packet any more, or is looked at, comes to its place. */
+static void fetch_tail(struct conn_train *t)
+{
+    if (skt_len(t->tail))
+        memcpy(t->body.p - skt_len(t->tail), t->tail.p, skt_len(t->tail));
+    t->tail = skt_span_of(NULL, 0);
+}
+
 /* Seals the open packet. whole: others follow, and all but the last of a train are equally long. */
 static void close_packet(struct skt_conn *conn, bool whole)
 {
@@ -73,12 +82,14 @@ static void close_packet(struct skt_conn *conn, bool whole)
     t->packet = NULL;
     if (!packet || t->body.p == packet + SKT_XFER_HEAD)
         return; /* nothing came into it: its number was not used */
+    if ((whole && skt_left(t->body)) || (conn->plain && conn->plain->on))
+        fetch_tail(t);
     if (whole)
         skt_xfer_put_pad(&t->body, skt_left(t->body));
     len = (size_t)(t->body.p - packet) + SKT_XFER_TAG;
     skt_plain_put(conn->plain, true, &conn->peer, skt_span_of(packet, SKT_XFER_HEAD),
         skt_span_of(packet + SKT_XFER_HEAD, len - SKT_XFER_HEAD - SKT_XFER_TAG));
-    if (skt_seal_packet(&conn->seal, conn->sent.next, packet, len)) {
+    if (skt_seal_tail(&conn->seal, conn->sent.next, packet, len, t->tail)) {
         conn_fail(conn, conn->now, SKT_XFER_NO_MEMORY, -ENOMEM, "no memory");
         return;
     }
@@ -420,7 +431,10 @@ void skt_conn_block(
 {
     struct conn_train *t = &conn->train;
 
-    skt_xfer_put_block(&t->body, file, offset, bytes);
+    fetch_tail(t); /* of the block before */
+    skt_xfer_put_block_head(&t->body, file, offset, skt_len(bytes));
+    t->body.p += skt_len(bytes);
+    t->tail = bytes;
     (void)skt_sent_piece(&conn->sent, &piece); /* block_room has made room */
     asks(conn)->pieces++;
 }

@@ -69,6 +69,11 @@ static int move_on(struct skt_seal *seal, uint64_t number)
 
 int skt_seal_packet(struct skt_seal *seal, uint64_t number, uint8_t *packet, size_t len)
 {
+    return skt_seal_tail(seal, number, packet, len, skt_span_of(NULL, 0));
+}
+
+int skt_seal_tail(struct skt_seal *seal, uint64_t number, uint8_t *packet, size_t len, struct skt_span tail)
+{
     if (seal->packets >= seal->most) {
         int r = seal->acked ? move_on(seal, number) : seal->packets >= seal->most + SKT_SEAL_EPOCH ? -EKEYEXPIRED : 0;
 
@@ -76,7 +81,10 @@ int skt_seal_packet(struct skt_seal *seal, uint64_t number, uint8_t *packet, siz
             return r;
     }
     packet[EPOCH_AT] = (uint8_t)seal->epoch;
-    seal->crypt->seal(seal->aead, number, packet, len, 16);
+    if (skt_len(tail))
+        seal->crypt->seal_tail(seal->aead, number, packet, len, 16, tail);
+    else
+        seal->crypt->seal(seal->aead, number, packet, len, 16);
     seal->packets++;
     return 0;
 }
@@ -133,6 +141,20 @@ static void moved_on(struct skt_unseal *unseal, skt_time until)
 bool skt_unseal_packet(struct skt_unseal *unseal, skt_time now, skt_time keep, uint8_t epoch, uint64_t number,
     struct skt_span packet, uint8_t *ret_text)
 {
+    return skt_unseal_tail(unseal, now, keep, epoch, number, packet, ret_text, skt_room_of(NULL, 0));
+}
+
+static bool open(const struct skt_crypt *crypt, struct skt_aead *aead, uint64_t number, struct skt_span packet,
+    uint8_t *text, struct skt_room tail)
+{
+    if (skt_left(tail))
+        return crypt->open_tail(aead, number, packet.p, skt_len(packet), 16, text, tail);
+    return crypt->open(aead, number, packet.p, skt_len(packet), 16, text);
+}
+
+bool skt_unseal_tail(struct skt_unseal *unseal, skt_time now, skt_time keep, uint8_t epoch, uint64_t number,
+    struct skt_span packet, uint8_t *ret_text, struct skt_room tail)
+{
     const struct skt_crypt *crypt = unseal->crypt;
     struct skt_aead *aead = NULL;
     uint8_t ahead = (uint8_t)(epoch - unseal->epoch); /* modulo 256, as the wire has it */
@@ -147,7 +169,7 @@ bool skt_unseal_packet(struct skt_unseal *unseal, skt_time now, skt_time keep, u
         aead = next_key(unseal);
     else if (ahead == 0xff)
         aead = unseal->old;
-    if (!aead || !crypt->open(aead, number, packet.p, skt_len(packet), 16, ret_text))
+    if (!aead || !open(crypt, aead, number, packet, ret_text, tail))
         return false;
     if (ahead == 1)
         moved_on(unseal, now + keep);

@@ -28,6 +28,8 @@ int skt_seal_init(struct skt_seal *seal, const struct skt_crypt *crypt, const ui
 void skt_seal_done(struct skt_seal *seal); /* takes what is all zeros, too */
 /* Seals the packet in place; its tag's room is the end of it. The epoch of its head is put here. -ENOMEM: a new key was due. */
 int skt_seal_packet(struct skt_seal *seal, uint64_t number, uint8_t *packet, size_t len);
+/* The same; the last bytes of its text are still elsewhere. */
+int skt_seal_tail(struct skt_seal *seal, uint64_t number, uint8_t *packet, size_t len, struct skt_span tail);
 void skt_seal_acked(struct skt_seal *seal, uint64_t number); /* this number has arrived */
 
 int skt_unseal_init(struct skt_unseal *unseal, const struct skt_crypt *crypt, const uint8_t *prk, const char *label);
@@ -36,3 +38,6 @@ void skt_unseal_done(struct skt_unseal *unseal);
  * good after a new one was seen, 3 RTT. */
 bool skt_unseal_packet(struct skt_unseal *unseal, skt_time now, skt_time keep, uint8_t epoch, uint64_t number,
     struct skt_span packet, uint8_t *ret_text);
+/* The same; the last bytes of the text fill `tail` instead: with garbage, if it is forged. */
+bool skt_unseal_tail(struct skt_unseal *unseal, skt_time now, skt_time keep, uint8_t epoch, uint64_t number,
+    struct skt_span packet, uint8_t *ret_text, struct skt_room tail);

@@ -340,7 +340,7 @@ static void let_in(struct skt_xfer *x, struct skt_span datagram, const struct sk
     for (uint32_t i = 0; i < x->conf.sessions; i++) {
         s = x->sessions[i];
         if (s && s->conn && skt_conn_begun_by(s->conn, init)) {
-            skt_conn_recv(s->conn, x->now, datagram, init, from);
+            skt_conn_recv(s->conn, x->now, datagram, init, from, NULL);
             xfer_settle(x, s);
             return;
         }
@@ -375,6 +375,7 @@ static void on_init(
 void xfer_packet(struct skt_xfer *x, struct skt_span datagram, const struct skt_addr *from)
 {
     struct skt_xfer_packet packet;
+    struct skt_conn_place place;
     struct session *s;
     uint32_t slot;
 
@@ -390,7 +391,7 @@ void xfer_packet(struct skt_xfer *x, struct skt_span datagram, const struct skt_
     if (!s || !s->conn || skt_conn_number(s->conn) != packet.conn)
         return;
     s->desk.now = x->now;
-    skt_conn_recv(s->conn, x->now, datagram, &packet, from);
+    skt_conn_recv(s->conn, x->now, datagram, &packet, from, s->take && skt_take_place(s->take, &place) ? &place : NULL);
     xfer_settle(x, s);
 }
 

@@ -14,6 +14,9 @@ void skt_take_free(struct skt_take *take);                                      
 
 void skt_take_message(struct skt_take *take, const struct skt_xfer_message *message);
 void skt_take_block(struct skt_take *take, uint32_t file, uint64_t offset, struct skt_span bytes);
+/* Where the bytes of a block that follows the last one belong; what is put there beforehand is nothing until skt_take_block tells of it. False:
+ * nobody wants them, or they have no place yet. */
+bool skt_take_place(const struct skt_take *take, struct skt_conn_place *ret_place);
 void skt_take_pump(struct skt_take *take);           /* before packets go out: says what there is to say */
 skt_time skt_take_wake(const struct skt_take *take); /* pump at that time at the latest */
 bool skt_take_next(struct skt_take *take, struct skt_xfer_event *ret_event);

@@ -346,7 +346,7 @@ static void put_block(struct skt_take *t, struct take_group *g, uint32_t from, s
         broken(t, "a group in too many pieces");
     else if (r)
         no_memory(t);
-    else if (fresh)
+    else if (fresh && bytes.p != g->bytes + from) /* else it is in its place */
         memcpy(g->bytes + from, bytes.p, skt_len(bytes));
     g->n_got += (uint32_t)fresh;
 }
@@ -369,11 +369,29 @@ void skt_take_block(struct skt_take *t, uint32_t file, uint64_t offset, struct s
         if (g->right || g->zeros)
             return;
         put_block(t, g, from, bytes);
+        t->next_file = file;
+        t->next_at = offset + skt_len(bytes);
         if (!t->desk->closing)
             group_try(t, f, g, cell);
     } else if (g || !f || !is_stored(f, index)) {
         broken(t, "a BLOCK that nobody asked for");
     }
+}
+
+/* Up to the next byte that is there already: a forged packet must not spoil it. */
+bool skt_take_place(const struct skt_take *t, struct skt_conn_place *ret_place)
+{
+    struct take_file *f = t->ended ? NULL : take_file(t, t->next_file);
+    uint32_t from = (uint32_t)(t->next_at % SKT_GROUP), to;
+    struct skt_cell *cell = f && f->state == TAKE_FILLING ? skt_cell(&f->cells, t->next_at / SKT_GROUP) : NULL;
+    const struct take_group *g = cell ? cell->group : NULL;
+    struct skt_range has;
+
+    if (!g || !g->bytes || g->right || g->zeros || from >= g->len)
+        return false;
+    to = skt_ranges_next(&g->got, from, &has) ? (uint32_t)has.from : g->len;
+    *ret_place = (struct skt_conn_place){ t->next_file, t->next_at, skt_room_of(g->bytes + from, to - from) };
+    return to > from;
 }
 
 /* --- writing --- */

@@ -76,6 +76,8 @@ struct skt_take {
     size_t names;
     struct skt_node todo, busy, saying, asking, writes, again, spare;
     uint32_t n_spare;
+    uint32_t next_file; /* the last block ended there */
+    uint64_t next_at;
     struct take_file *told; /* the event has its meta: it goes at the next call */
     struct skt_map lost;    /* key of a path that did not go over -> errno */
     bool lost_more;         /* and others */
