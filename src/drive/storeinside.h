@@ -64,7 +64,7 @@ int store_open(struct skt_store *store, int parent, const char *name, int flags,
 int store_chmod(int parent, const char *name, mode_t mode);
 /* A new .part of work's size, locked. */
 int store_create(struct skt_store *store, const struct store_place *place, struct store_work *work);
-int store_resize(int fd, uint64_t size); /* 0 or -errno */
+int store_resize(int fd, uint64_t size);    /* 0 or -errno */
 int store_lock(int fd);                     /* against other programs, as long as it is open. -EBUSY: they have it */
 struct timespec store_timespec(int64_t ns); /* since 1970, also before */
 /* lenient: a file system without modes is good enough. */
