@@ -255,6 +255,8 @@ static void a_wrong_secret_is_told_to_both(void **state)
 
 static void what_fails_is_left_out_and_told(void **state)
 {
+    struct skt_xfer_stats stats;
+    uint64_t bytes = 0;
     char path[32];
 
     begin(plain, plain);
@@ -268,6 +270,10 @@ static void what_fails_is_left_out_and_told(void **state)
     assert_true(w.verb[1].why < 0 && w.verb[0].why < 0);
     assert_true(w.verb[0].failed == w.verb[1].failed && w.verb[0].failed > 10 && w.verb[0].failed < 100);
     assert_true(w.verb[0].done == w.verb[1].done && w.verb[0].done + w.verb[0].failed == 200);
+    for (uint32_t i = 0; i < w.tree[0].n; i++)
+        bytes += w.tree[0].files[i].whole ? w.tree[0].files[i].size : 0;
+    assert_true(skt_xfer_stats(w.verb[1].x, 0, &stats));
+    assert_true(stats.bytes_done == bytes && stats.files_done == w.verb[1].done);
     assert_false(w.verb[0].wrong || w.verb[1].wrong);
     end();
 }

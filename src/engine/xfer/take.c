@@ -338,8 +338,11 @@ static bool tell_settled(struct skt_take *t, struct take_file *f, struct skt_xfe
         strncpy(ev->text, f->text, sizeof ev->text - 1);
     take_links_settled(t, f);
     t->n_stored += is_done;
-    if (!is_done)
+    if (!is_done) {
         skt_desk_failed(t->desk, f->why);
+        t->desk->stats.bytes_done -= f->bytes; /* what it had is of no file that was stored */
+        t->desk->stats.bytes_same -= f->same;
+    }
     t->desk->stats.files_done += is_done && f->meta.kind == SKT_XFER_FILE;
     t->told = f;
     t->ring[t->base++ % TAKE_RING] = NULL;

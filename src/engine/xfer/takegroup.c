@@ -202,6 +202,7 @@ static void group_stored(struct skt_take *t, struct take_file *f, uint64_t group
 
     cell->stored = true;
     f->stored++;
+    f->bytes += take_group_len(f, group);
     t->desk->stats.bytes_done += take_group_len(f, group);
     if (group == f->fed)
         feed(t, f);
@@ -480,6 +481,7 @@ void take_compared(struct skt_take *t, struct take_file *f, const struct skt_job
         f->compared++;
         f->ask_end = f->compared;
         if (is_same(f, job, result)) {
+            f->same += job->len;
             t->desk->stats.bytes_same += job->len;
             group_stored(t, f, job->group);
         } else {

@@ -41,6 +41,7 @@ struct take_file {
     uint64_t valued;       /* checked: values that came in order */
     uint64_t compared;     /* checked */
     uint64_t stored, fed;  /* groups in their place; of them the first ones, given to tree */
+    uint64_t bytes, same;  /* of the groups in their place; of them those that were there already */
     struct skt_cells cells;
     struct skt_tree *tree; /* of more than one group */
     uint8_t hash[SKT_HASH];
