@@ -141,12 +141,21 @@ static void set_closed(struct skt_conn *conn, uint16_t code, int why, struct skt
     conn->text = skt_span_of(NULL, 0);
 }
 
+/* Does the other end take SEALED? A receiver does behind our CONFIRM, before we hear of it. */
+static bool is_heard(const struct skt_conn *conn)
+{
+    const struct skt_shake *shake = &conn->shake;
+
+    return conn->state == CONN_OPEN ||
+           (conn->sender && conn->keyed && shake->state == SKT_SHAKE_CONFIRMS && shake->sent);
+}
+
 void conn_fail(struct skt_conn *conn, skt_time now, uint16_t code, int why, const char *text)
 {
     if (conn->state > CONN_OPEN)
         return;
     set_closed(conn, code, why, skt_span_str(text));
-    conn->state = conn->state == CONN_OPEN ? CONN_CLOSES : CONN_OVER;
+    conn->state = is_heard(conn) ? CONN_CLOSES : CONN_OVER;
     conn->close_at = now;
     conn->close_until = now + conn_keep(conn);
 }
