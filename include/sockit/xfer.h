@@ -20,7 +20,7 @@ struct skt_xfer_conf {
     uint32_t sessions;             /* receiving: at once; 0: 64 */
     uint64_t max_bytes;            /* receiving: of one session; 0: no limit */
     uint32_t max_files;            /* receiving: of one session; 0: 1,000,000 */
-    uint32_t max_packet;           /* bytes of a datagram at most; 0: 8972; 1200: no search for the path's */
+    uint32_t max_packet;           /* bytes of a datagram at most; 0: 65000; 1200: no search for the path's */
     bool plain;                    /* PLAIN is told of each packet, its text in clear: for a capture */
 };
 int skt_xfer_new(const struct skt_xfer_conf *conf, struct skt_xfer **ret_xfer); /* -ENOMEM, -EINVAL */

@@ -175,8 +175,8 @@ static void pump(struct skt_rt *rt, int engine)
         out.also_n = 0;
         out.also_max = ALSO_MAX;
         out.link = link_reserve(rt);
-        if (block_room(rt, &rt->out, SKT_ROOM_MIN, &out.data)) {
-            rt->again = rt->engines[engine].stalled = true; /* no memory: try in the next turn */
+        if (block_room(rt, &rt->out, READ_MAX, &out.data)) { /* more than was promised: a datagram of any size */
+            rt->again = rt->engines[engine].stalled = true;  /* no memory: try in the next turn */
             break;
         }
         if (!e->ops->send(e->self, rt->now, &out))

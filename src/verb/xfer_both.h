@@ -41,7 +41,7 @@ struct xfer_both {
     SKT_OPT_PATH(0, "key-file", &(x)->key_file, "FILE", "both ends know this file's content, any secret text"),        \
         SKT_OPT_TIME(                                                                                                  \
             0, "timeout", &(x)->conf.silence, "TIME", "a peer silent for TIME is gone (30s)", .min = SKT_SEC),         \
-        SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (8972)", .min = 1200,    \
+        SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (65000)", .min = 1200,    \
             .max = 65000),                                                                                             \
         SKT_OPT_FLAG(0, "pcap-plain", &(x)->plain, "--pcap records packets with their text in clear")
 

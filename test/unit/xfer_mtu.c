@@ -47,6 +47,20 @@ static void a_loopback_is_found_with_two_probes(void **state)
     assert_int_equal(search(&mtu, 0, 65000, &number), 2);
 }
 
+static void above_jumbo_frames_it_is_all_or_nothing(void **state)
+{
+    const uint32_t paths[][2] = { { 1472, 1472 }, { 8972, 8972 }, { 16000, 8972 }, { 65000, 65000 } };
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct skt_mtu mtu;
+        uint64_t number = 0;
+
+        skt_mtu_init(&mtu, 65000, 0);
+        assert_true(search(&mtu, 0, paths[i][0], &number) <= 13);
+        assert_int_equal(mtu.now, paths[i][1]);
+    }
+}
+
 static void no_more_than_was_allowed(void **state)
 {
     struct skt_mtu mtu;
@@ -124,5 +138,6 @@ static void an_outage_is_none(void **state)
     assert_int_equal(mtu.now, 8972);
 }
 
-RUN(T(each_usual_path_is_found), T(a_loopback_is_found_with_two_probes), T(no_more_than_was_allowed),
-    T(one_lost_probe_proves_nothing), T(a_black_hole_is_left), T(a_full_queue_is_none), T(an_outage_is_none))
+RUN(T(each_usual_path_is_found), T(a_loopback_is_found_with_two_probes), T(above_jumbo_frames_it_is_all_or_nothing),
+    T(no_more_than_was_allowed), T(one_lost_probe_proves_nothing), T(a_black_hole_is_left), T(a_full_queue_is_none),
+    T(an_outage_is_none))

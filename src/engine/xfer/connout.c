@@ -7,13 +7,14 @@
 enum {
     SKIP_LEAST = 512, /* packets from one number left out to the next */
     SKIP_SPREAD = 2048,
-    PACKETS = 64,     /* of a train: UDP_MAX_SEGMENTS of older kernels */
-    SMALL = 16,       /* bytes that hold CREDIT and PING */
-    LEAST = 96,       /* bytes of a packet at most: it holds an ACK and a few words */
-    BLOCK_LEAST = 32, /* bytes: a shorter block does not begin at the end of a packet */
-    CLOSE_HEAD = 4,   /* bytes of CLOSE before its text */
-    CLOSES = 3,       /* CLOSE is said so often by itself */
-    AMPLIFY = 3       /* times what came from an unproven address */
+    PACKETS = 64,        /* of a train: UDP_MAX_SEGMENTS of older kernels */
+    SMALL = 16,          /* bytes that hold CREDIT and PING */
+    LEAST = 96,          /* bytes of a packet at most: it holds an ACK and a few words */
+    BLOCK_LEAST = 32,    /* bytes: a shorter block does not begin at the end of a packet */
+    CLOSE_HEAD = 4,      /* bytes of CLOSE before its text */
+    CLOSES = 3,          /* CLOSE is said so often by itself */
+    AMPLIFY = 3,         /* times what came from an unproven address */
+    HUGE_RATE = 64 << 20 /* bytes a second: below it a packet larger than jumbo frames would take more than 1 ms */
 };
 #define BLOCKED  (10 * SKT_MS)  /* to the next try of what is due and may not go */
 #define HELD_UP  SKT_SEC        /* from one look at the clock to the next */
@@ -289,7 +290,8 @@ static bool put_mtu_probe(struct skt_conn *conn, skt_time now)
 
     if (!size || conn->state != CONN_OPEN)
         return false;
-    if (conn->unproven || !window_allows(conn, size) || !open_packet(conn, size)) {
+    if (conn->unproven || (size > SKT_MTU_JUMBO && conn->rate < HUGE_RATE) || !window_allows(conn, size) ||
+        !open_packet(conn, size)) {
         conn->mtu.next = now + BLOCKED;
         return false;
     }

@@ -11,7 +11,7 @@ enum {
 #define HOLE_TIMER  (60 * SKT_SEC)
 
 /* Ethernet with tunnels or PPPoE, Ethernet over IPv6 and IPv4, FDDI's heirs, jumbo frames over IPv6 and IPv4. */
-static const uint32_t sizes[] = { 1400, 1452, 1472, 4052, 8952, 8972 };
+static const uint32_t sizes[] = { 1400, 1452, 1472, 4052, 8952, SKT_MTU_JUMBO };
 
 void skt_mtu_init(struct skt_mtu *mtu, uint32_t most, skt_time now)
 {
@@ -21,13 +21,15 @@ void skt_mtu_init(struct skt_mtu *mtu, uint32_t most, skt_time now)
 
 static bool open_size(const struct skt_mtu *mtu, uint32_t size) { return mtu->now < size && size < mtu->bad; }
 
-/* What to try next: the likely one, then all or nothing, then the largest that remains. */
+/* What to try next: the likely one, then jumbo frames, then all or nothing, then the largest that remains. */
 static uint32_t candidate(const struct skt_mtu *mtu)
 {
     uint32_t best = 0;
 
     if (open_size(mtu, 1472))
         return 1472;
+    if (mtu->most > SKT_MTU_JUMBO && open_size(mtu, SKT_MTU_JUMBO))
+        return SKT_MTU_JUMBO;
     if (open_size(mtu, mtu->most))
         return mtu->most;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)

@@ -3,7 +3,7 @@
 
 /* mtu: how large a datagram the path carries, RFC 8899: 1200 bytes at first, then probes; and back when large ones vanish. */
 
-enum { SKT_MTU_SIZES = 8 };
+enum { SKT_MTU_JUMBO = 8972 }; /* what jumbo frames of 9000 bytes carry */
 
 struct skt_mtu {
     uint32_t now, most; /* bytes of a datagram: what is sent; what we or the user would send at most */

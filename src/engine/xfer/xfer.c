@@ -358,7 +358,7 @@ static void defaults(struct skt_xfer_conf *c)
     if (!c->max_files || c->max_files == UINT32_MAX)
         c->max_files = c->max_files ? UINT32_MAX - 1 : 1000000;
     if (!c->max_packet)
-        c->max_packet = 8972;
+        c->max_packet = 65000;
 }
 
 static int init(struct skt_xfer *x)
