@@ -4,7 +4,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
+
+/* cmocka has the filter, but nothing sets it from outside. Unset: every test. */
+__attribute__((constructor)) static void narrow(void) { cmocka_set_test_filter(getenv("CMOCKA_TEST_FILTER")); }
 
 /* main() of a test file: run(cmocka_unit_test(a_sentence), ...) */
 #define RUN(...)                                                                                                       \
