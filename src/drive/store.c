@@ -13,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- the file of a work ---- */
@@ -232,16 +231,6 @@ static bool is_part_of(const struct store_place *place, const struct store_work 
            st.st_ino == work->ino;
 }
 
-/* What is to be named is what we wrote, and its name is still free? */
-static int may_have_name(const struct skt_store *store, const struct store_work *work, const struct store_place *place)
-{
-    struct stat st;
-
-    if (!is_part_of(place, work))
-        return -ESTALE;
-    return !store->conf.overwrite && !fstatat(place->parent, place->name, &st, AT_SYMLINK_NOFOLLOW) ? -EEXIST : 0;
-}
-
 static int give_name(struct skt_store *store, const struct store_work *work)
 {
     struct store_place place;
@@ -258,52 +247,6 @@ static int give_name(struct skt_store *store, const struct store_work *work)
     return r;
 }
 
-static skt_time coarse_now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return t.tv_sec * SKT_SEC + t.tv_nsec;
-}
-
-/* A name that is on the disk before its bytes would be, after a power cut, a file of zeros that exists and differs: who sends
- * it again would be refused. So many share a syncfs, and have their names afterwards. What failed says so at SYNC. */
-void store_name_all(struct skt_store *store)
-{
-    int r = store->n_whole && syncfs(store->base.dir) ? -errno : 0;
-
-    for (uint32_t i = 0; i < store->n_whole; i++) {
-        struct store_work *work = &store->works[store->whole[i]];
-
-        work->why = r ? r : give_name(store, work);
-        if (!work->why)
-            store_work_free(store, work);
-    }
-    store->n_whole = 0;
-    store->whole_bytes = 0;
-}
-
-static int wait_for_name(struct skt_store *store, struct store_work *work)
-{
-    struct store_place place;
-    int r = store_place_of(store, work, &place);
-
-    if (r)
-        return r;
-    r = may_have_name(store, work, &place);
-    store_place_done(&place);
-    if (r)
-        return r;
-    if (!store->n_whole)
-        store->whole_since = coarse_now();
-    work->whole = true;
-    store->whole[store->n_whole++] = store_slot(store, work);
-    store->whole_bytes += work->size;
-    if (store->n_whole == STORE_WHOLE || store->whole_bytes >= STORE_WHOLE_BYTES)
-        store_name_all(store);
-    return 0;
-}
-
 static int64_t do_finish(struct skt_store *store, struct store_work *work)
 {
     int fd = work_fd(store, work), r = 0;
@@ -318,22 +261,11 @@ static int64_t do_finish(struct skt_store *store, struct store_work *work)
             return fd;
     }
     r = store_stamp(store, fd, work->mode, work->mtime, !work->old);
-    if (r)
-        return r;
-    if (!work->old)
-        return wait_for_name(store, work);
-    store_work_free(store, work);
-    return 0;
-}
-
-/* The bytes, the names, and that the names are on the disk as well. */
-static int64_t do_sync(struct skt_store *store, uint32_t session)
-{
-    store_name_all(store);
-    for (uint32_t i = 0; i < store->n; i++)
-        if (store->works[i].path && store->works[i].key >> 32 == session && store->works[i].why)
-            return store->works[i].why;
-    return syncfs(store->base.dir) ? -errno : 0;
+    if (!r && !work->old)
+        r = give_name(store, work);
+    if (!r)
+        store_work_free(store, work);
+    return r;
 }
 
 /* What has nothing that could be resumed is not left behind. */
@@ -351,7 +283,6 @@ static void drop(struct skt_store *store, struct store_work *work)
 
 static void drop_session(struct skt_store *store, uint32_t session)
 {
-    store_name_all(store);
     for (uint32_t i = 0; i < store->n; i++) {
         if (store->works[i].path && store->works[i].key >> 32 == session)
             drop(store, &store->works[i]);
@@ -362,19 +293,14 @@ static void drop_session(struct skt_store *store, uint32_t session)
 
 int64_t skt_store_do(struct skt_store *store, const struct skt_xfer_event *event)
 {
-    struct store_work *work;
+    struct store_work *work = store_work_get(store, store_key(event));
 
-    if (store->n_whole && coarse_now() - store->whole_since >= STORE_WHOLE_TIME)
-        store_name_all(store);
-    work = store_work_get(store, store_key(event));
-    if (work && work->whole)
-        work = NULL; /* it is not the engine's any more */
     switch (event->kind) {
     case SKT_XFER_MAKE: return store_make(store, event);
     case SKT_XFER_READ: return work ? do_read(store, work, event) : -EBADF;
     case SKT_XFER_WRITE: return work ? do_write(store, work, event) : -EBADF;
     case SKT_XFER_FINISH: return work ? do_finish(store, work) : -EBADF;
-    case SKT_XFER_SYNC: return do_sync(store, event->session);
+    case SKT_XFER_SYNC: return syncfs(store->base.dir) ? -errno : 0;
     case SKT_XFER_DROP:
         if (work)
             drop(store, work);
@@ -454,7 +380,6 @@ void skt_store_free(struct skt_store *store)
 {
     if (!store)
         return;
-    store_name_all(store);
     for (uint32_t i = 0; i < store->n; i++) {
         if (store->works[i].path)
             drop(store, &store->works[i]);

@@ -5,9 +5,7 @@
  * or with the paths that the sender was given. A call each, blocking for as long as the disk takes.
  *
  * Receiving never leaves its directory: every path is opened below it by openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
- * RESOLVE_NO_MAGICLINKS). A file is NAME.part-sockit until it is whole and its bytes are on the disk (names too long for that: a hash of it), then it gets its
- * name: after FINISH up to 4096 files or 1 GiB wait for one syncfs, for 5 s or until SYNC, the session's end, a hard link to one of them
- * or the second coming of a directory. So a power cut leaves nothing under a final name that has not all of its bytes.
+ * RESOLVE_NO_MAGICLINKS). A file is NAME.part-sockit until it is whole (names too long for that: a hash of it), then it gets its name.
  * Names that end so are refused. What is there already and differs stays as it was until the new one is whole. */
 
 struct skt_store;
@@ -25,7 +23,7 @@ void skt_store_free(struct skt_store *store); /* as if all sessions were closed 
 SKT_CLEANUP(skt_store)
 /* Does what the event asks for: all kinds of a receiver that have a job, DROP, and CLOSED_SESSION (drops what it has left; of other events
  * nothing comes). The answer for skt_xfer_answer; besides what the system says:
- * -EEXIST   MAKE, WRITE, FINISH, SYNC: something else has this name
+ * -EEXIST   MAKE, WRITE, FINISH: something else has this name
  * -EBUSY    MAKE: another session is at this file (a killed sender's is, until it is closed: ask again); MAKE, WRITE: another program is
  * -EAGAIN   MAKE of a hard link: its file is not finished: ask again
  * -EINVAL   a path that no file may have; a range beyond the file

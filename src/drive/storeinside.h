@@ -29,14 +29,7 @@ struct store_work {
     bool
         unmade; /* there is no .part yet: it comes with the first byte, so that what is begun ahead is neither open nor left behind */
     bool blank; /* its .part was there, with nothing in it */
-    bool whole; /* FINISH was answered 0, and its name waits until its bytes are on the disk: store_name_all */
-    int why;    /* whole: why it did not get its name */
 };
-
-/* Files that wait for their names: one syncfs for so many, so many bytes, or after so long. */
-enum { STORE_WHOLE = 4096 };
-#define STORE_WHOLE_BYTES (1ULL << 30)
-#define STORE_WHOLE_TIME  (5 * SKT_SEC)
 
 struct skt_store {
     struct skt_store_conf conf; /* with its defaults */
@@ -48,10 +41,7 @@ struct skt_store {
     struct skt_fds fds;     /* by slot */
     struct skt_map by_key;
     struct skt_names by_path;
-    uint64_t owed;                        /* of all works */
-    uint32_t whole[STORE_WHOLE], n_whole; /* slots */
-    uint64_t whole_bytes;
-    skt_time whole_since; /* the first of them */
+    uint64_t owed; /* of all works */
     size_t path_bytes;
 };
 
@@ -98,6 +88,4 @@ static inline uint64_t store_key(const struct skt_xfer_event *event)
     return (uint64_t)event->session << 32 | event->file;
 }
 
-/* All files that wait for it get their names, after one syncfs. What went wrong is theirs: work->why. */
-void store_name_all(struct skt_store *store);
 int64_t store_make(struct skt_store *store, const struct skt_xfer_event *event);

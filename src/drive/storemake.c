@@ -138,16 +138,6 @@ static int make_dir(const struct store_place *place)
     return store_chmod(place->parent, place->name, (st.st_mode & 07777) | 0700);
 }
 
-/* Each new name changes a directory's time, so those of its session come before. */
-static void name_before(struct skt_store *store, uint32_t session)
-{
-    for (uint32_t i = 0; i < store->n_whole; i++)
-        if (store->works[store->whole[i]].key >> 32 == session) {
-            store_name_all(store);
-            return;
-        }
-}
-
 static int make_dir_again(struct skt_store *store, const struct store_place *place, const struct skt_xfer_meta *meta)
 {
     int fd = openat(place->parent, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
@@ -160,18 +150,6 @@ static int make_dir_again(struct skt_store *store, const struct store_place *pla
 }
 
 /* ---- links ---- */
-
-/* Is somebody at this file? Who only waits for the name gets it now. 0; -EBUSY; or why it has none, which will be told at SYNC. */
-static int look_begun(struct skt_store *store, const char *path)
-{
-    uint32_t slot;
-
-    if (skt_names_get(&store->by_path, skt_span_str(path), &slot) && store->works[slot].whole)
-        store_name_all(store);
-    if (!skt_names_get(&store->by_path, skt_span_str(path), &slot))
-        return 0;
-    return store->works[slot].why ? store->works[slot].why : -EBUSY;
-}
 
 /* What has the name may go: it is a file or a symbolic link, and the user asked for it. */
 static bool may_replace(struct skt_store *store, const struct store_place *place)
@@ -245,10 +223,10 @@ static int link_again(
 static int link_to(struct skt_store *store, const struct store_place *place, const struct store_place *target)
 {
     struct stat st;
-    int r = look_begun(store, target->path);
+    uint32_t slot;
 
-    if (r)
-        return r == -EBUSY ? -EAGAIN : r;
+    if (skt_names_get(&store->by_path, skt_span_str(target->path), &slot))
+        return -EAGAIN;
     if (fstatat(target->parent, target->name, &st, AT_SYMLINK_NOFOLLOW))
         return -errno;
     if (!S_ISREG(st.st_mode))
@@ -275,15 +253,16 @@ static int make_hardlink(struct skt_store *store, const struct store_place *plac
 static int make_at(struct skt_store *store, const struct store_place *place, const struct skt_xfer_event *event)
 {
     const struct skt_xfer_meta *meta = event->meta;
+    uint32_t slot;
 
-    if (look_begun(store, place->path))
+    if (skt_names_get(&store->by_path, skt_span_str(place->path), &slot))
         return -EBUSY;
     switch ((enum skt_xfer_kind)meta->kind) {
     case SKT_XFER_FILE: return make_file(store, place, store_key(event), meta);
     case SKT_XFER_DIR: return make_dir(place);
     case SKT_XFER_SYMLINK: return make_symlink(store, place, meta);
     case SKT_XFER_HARDLINK: return make_hardlink(store, place, meta);
-    case SKT_XFER_DIR_AGAIN: name_before(store, event->session); return make_dir_again(store, place, meta);
+    case SKT_XFER_DIR_AGAIN: return make_dir_again(store, place, meta);
     }
     return -EINVAL;
 }

@@ -340,8 +340,9 @@ const struct skt_verb skt_verb_recv = {
     .about =
         "Shows an address and a pair code; who types both into `sockit send` may put files into DIR, once (-k: the next one with the next "
         "code). A wrong code is spent by that, and three lock. With --key-file there is no code: who has the same key may come. Nothing outside DIR is "
-        "touched, nothing that exists is overwritten unless asked. A file has its name when it is whole, verified and on the disk, some "
-        "seconds later; what broke off before that, by a power cut as well, waits as NAME.part-sockit, and goes on from there.\n\n"
+        "touched, nothing that exists is overwritten unless asked. A file has its name when it is whole and verified; "
+        "what broke off before that waits as NAME.part-sockit, and goes on from there. The disk is asked once, at the end: after a power "
+        "cut before that a file may have its name and not its bytes; then --overwrite sends it again.\n\n"
         "Exit codes are those of send; -k ends by a signal, with 0 if anybody came.",
     .examples = SKT_EXAMPLES({ "sockit recv inbox", "shows what to type at the other end" },
         { "sockit recv -k --key-file ~/.config/sockit/team.key inbox", "stays up, for all who have the key" },

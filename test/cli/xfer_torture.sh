@@ -124,17 +124,6 @@ torture() {
     cases=$((cases + 1))
 }
 
-# ---- what has its name has its bytes on the disk, also after a power cut: a syncfs lies between ----
-end=none this=order
-mkdir at
-spawn recv strace -f -qq -o order -e trace=pwrite64,syncfs,renameat2 "$SOCKIT" recv --listen "$to" --key-file key at/in
-recv=$pid
-wait_port "udp:$port"
-exits 0 timeout 20 "$SOCKIT" send --key-file key tree "$to"
-wait_gone "$recv"
-awk '/pwrite64/ { dirty = 1 } /syncfs/ { dirty = unsaid = 0 } /renameat2/ { n++; unsaid = 1; bad += dirty }
-END { exit !n || bad || unsaid }' order || fail "a name before its bytes, or told before it was on the disk: $(cat order)"
-
 # The calls of each, seen by strace, and errors that their manuals know. (EPERM of fchmod is what a file system without modes
 # says, and no failure.)
 both='openat EIO EMFILE ENOMEM EINTR

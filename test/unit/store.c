@@ -4,8 +4,6 @@
 
 #include "storeworld.h"
 
-#include "drive/storeinside.h"
-
 static const struct skt_store_conf plain, over = { .overwrite = true };
 
 /* ---- files ---- */
@@ -129,114 +127,10 @@ static void ten_thousand_files_need_few_descriptors(void **state)
         if (i < 100)
             continue;
         assert_int_equal(write_text(store, i - 100, 0, "four"), 0); /* its descriptor was closed long ago */
-        assert_int_equal(ask(store, SKT_XFER_FINISH, 0, i - 100), 0);
+        assert_int_equal(finish(store, i - 100), 0);
     }
-    assert_int_equal(ask(store, SKT_XFER_SYNC, 0, 0), 0);
     is_text("in/f0", "four");
     is_text("in/f9899", "four");
-}
-
-/* ---- names wait for the disk ---- */
-
-static int64_t only_finish(struct skt_store *store, uint32_t session, uint32_t file)
-{
-    return ask(store, SKT_XFER_FINISH, session, file);
-}
-
-static void a_name_waits_until_the_bytes_are_on_the_disk(void **state)
-{
-    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
-
-    assert_int_equal(make(store, 0, "a", 3), 0);
-    assert_int_equal(write_text(store, 0, 0, "abc"), 0);
-    assert_int_equal(only_finish(store, 0, 0), 0);
-    assert_false(is_there("in/a"));
-    is_text("in/a.part-sockit", "abc");
-    assert_int_equal(write_text(store, 0, 0, "x"), -EBADF); /* it is whole: nobody writes to it any more */
-    assert_int_equal(only_finish(store, 0, 0), -EBADF);
-    assert_int_equal(ask(store, SKT_XFER_SYNC, 0, 0), 0);
-    is_text("in/a", "abc");
-    assert_false(is_there("in/a.part-sockit"));
-}
-
-/* One end of a session is enough; so is whoever wants the file itself. */
-static void a_name_comes_when_somebody_asks_for_it(void **state)
-{
-    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
-    static const char *const names[] = { "a", "b", "c", "d" };
-
-    assert_int_equal(make_kind(store, SKT_XFER_DIR, 0, 9, "dir", 0, ""), 0);
-    for (uint32_t i = 0; i < 4; i++) {
-        assert_int_equal(make_kind(store, SKT_XFER_FILE, i, i, names[i], 1, ""), 0);
-        assert_int_equal(write_bytes(store, i, i, 0, "x", 1), 0);
-        assert_int_equal(only_finish(store, i, i), 0);
-        assert_false(is_there("in/a") && !i);
-        if (!i) /* a hard link to it */
-            assert_int_equal(make_kind(store, SKT_XFER_HARDLINK, 0, 4, "hard", 0, "a"), 0);
-        if (i == 1) /* the same file of another session: it is compared */
-            assert_int_equal(make_kind(store, SKT_XFER_FILE, 5, 1, "b", 1, ""), 1);
-        if (i == 2) /* its directory's time */
-            assert_int_equal(make_kind(store, SKT_XFER_DIR_AGAIN, 2, 10, "dir", 0, ""), 0);
-        if (i == 3)
-            assert_int_equal(ask(store, SKT_XFER_CLOSED_SESSION, 3, 0), 0);
-    }
-    is_text("in/hard", "x");
-    for (uint32_t i = 0; i < 4; i++) {
-        char path[8];
-        snprintf(path, sizeof path, "in/%s", names[i]);
-        is_text(path, "x");
-    }
-}
-
-static void many_files_do_not_wait_for_the_end(void **state)
-{
-    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
-    char path[32];
-
-    for (uint32_t i = 0; i < STORE_WHOLE; i++) {
-        snprintf(path, sizeof path, "f%u", i);
-        assert_int_equal(make(store, i, path, 0), 0);
-        assert_int_equal(only_finish(store, 0, i), 0);
-    }
-    assert_true(is_there("in/f0"));
-}
-
-/* Somebody takes the name between the file's end and the disk's word. The session hears of it, and his file stays. */
-static void who_takes_a_name_meanwhile_keeps_it(void **state)
-{
-    skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
-
-    assert_int_equal(make(store, 0, "a", 1), 0);
-    assert_int_equal(write_text(store, 0, 0, "x"), 0);
-    assert_int_equal(only_finish(store, 0, 0), 0);
-    world_text("in/a", "somebody's");
-    assert_int_equal(make_kind(store, SKT_XFER_HARDLINK, 0, 1, "b", 0, "a"), -EEXIST); /* not to his */
-    assert_int_equal(ask(store, SKT_XFER_SYNC, 0, 0), -EEXIST);
-    assert_int_equal(ask(store, SKT_XFER_SYNC, 1, 0), 0); /* another session has nothing to do with it */
-    is_text("in/a", "somebody's");
-    assert_int_equal(make_kind(store, SKT_XFER_FILE, 1, 0, "a", 1, ""), -EBUSY);
-    assert_int_equal(ask(store, SKT_XFER_CLOSED_SESSION, 0, 0), 0);
-    assert_int_equal(make_kind(store, SKT_XFER_FILE, 1, 0, "a", 1, ""), -EEXIST);
-}
-
-static void who_is_killed_before_the_disk_has_it_goes_on_from_its_part(void **state)
-{
-    pid_t pid = fork();
-    int status;
-
-    assert_true(pid >= 0);
-    if (!pid) {
-        struct skt_store *store = store_at("in", plain);
-        bool good = !make(store, 0, "a", 1) && !write_text(store, 0, 0, "x") && !only_finish(store, 0, 0);
-        _exit(!good);
-    }
-    assert_true(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
-    {
-        skt_auto(skt_store) struct skt_store *store = store_at("in", plain);
-        assert_int_equal(make(store, 0, "a", 1), 1); /* all of it is there, and is compared */
-        assert_int_equal(finish(store, 0), 0);
-        is_text("in/a", "x");
-    }
 }
 
 /* ---- what is there already ---- */
@@ -480,14 +374,12 @@ static void zeros_take_the_place_of_what_was_there(void **state)
 }
 
 #define W(name) cmocka_unit_test_setup_teardown(name, world_up, world_down)
-RUN(W(a_name_waits_until_the_bytes_are_on_the_disk), W(a_name_comes_when_somebody_asks_for_it),
-    W(many_files_do_not_wait_for_the_end), W(who_takes_a_name_meanwhile_keeps_it),
-    W(who_is_killed_before_the_disk_has_it_goes_on_from_its_part), W(a_file_has_its_name_when_it_is_whole),
-    W(an_empty_file_is_a_file), W(setuid_is_not_set_unless_asked_for), W(times_before_1970_are_kept),
-    W(a_range_beyond_the_file_is_refused), W(names_are_any_bytes), W(a_name_of_255_bytes_is_resumed_under_a_hash),
-    W(ten_thousand_files_need_few_descriptors), W(what_was_dropped_is_compared), W(a_killed_receiver_resumes),
-    W(a_part_without_any_byte_is_as_good_as_none), W(what_has_nothing_is_not_left_behind),
-    W(a_file_of_zeros_is_made_at_its_end), W(an_equal_file_only_gets_mode_and_time), W(another_file_is_not_overwritten),
+RUN(W(a_file_has_its_name_when_it_is_whole), W(an_empty_file_is_a_file), W(setuid_is_not_set_unless_asked_for),
+    W(times_before_1970_are_kept), W(a_range_beyond_the_file_is_refused), W(names_are_any_bytes),
+    W(a_name_of_255_bytes_is_resumed_under_a_hash), W(ten_thousand_files_need_few_descriptors),
+    W(what_was_dropped_is_compared), W(a_killed_receiver_resumes), W(a_part_without_any_byte_is_as_good_as_none),
+    W(what_has_nothing_is_not_left_behind), W(a_file_of_zeros_is_made_at_its_end),
+    W(an_equal_file_only_gets_mode_and_time), W(another_file_is_not_overwritten),
     W(overwriting_keeps_the_old_one_until_the_new_one_is_whole), W(overwriting_by_a_shorter_one_needs_no_bytes),
     W(overwriting_is_resumed_where_it_was), W(a_sparse_file_takes_no_space), W(pages_of_zeros_inside_of_data_are_holes),
     W(zeros_take_the_place_of_what_was_there))

@@ -184,12 +184,5 @@ static inline int64_t ask(struct skt_store *store, enum skt_xfer_event_kind kind
     return skt_store_do(store, &(struct skt_xfer_event){ .kind = kind, .session = session, .file = file });
 }
 
-/* Whole, and with its name. */
-static inline int64_t finish(struct skt_store *store, uint32_t file)
-{
-    int64_t r = ask(store, SKT_XFER_FINISH, 0, file);
-
-    return r ? r : ask(store, SKT_XFER_SYNC, 0, 0);
-}
-
+static inline int64_t finish(struct skt_store *store, uint32_t file) { return ask(store, SKT_XFER_FINISH, 0, file); }
 static inline int64_t drop_file(struct skt_store *store, uint32_t file) { return ask(store, SKT_XFER_DROP, 0, file); }
