@@ -393,10 +393,9 @@ static void check_late(struct ccw *w, struct flow *f)
 
 static void begin(struct ccw *w, struct flow *f)
 {
-    struct skt_cc_conf cc = { .packet = CCW_WIRE,
-        .rate_max = f->conf.rate_max,
-        .seed = w->conf.seed,
-        .rtt = w->conf.rtt + 2 * f->conf.more_delay };
+    struct skt_cc_conf cc = {
+        .packet = CCW_WIRE, .rate_max = f->conf.rate_max, .rtt = w->conf.rtt + 2 * f->conf.more_delay
+    };
 
     f->began = true;
     f->heard = f->delivered_at = f->first_sent = w->now;

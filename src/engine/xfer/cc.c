@@ -13,7 +13,7 @@
 
 #include "base/banned.h"
 
-enum { FIRST = 32, LEAST = 4 }; /* packets: the first flight; the smallest window */
+enum { FIRST = 64, LEAST = 4 }; /* packets: the first flight; the smallest window */
 enum { DOWN_ROUNDS = 5, BESIDE_ROUNDS = 32, PLATEAU = 2, OVERFLOW = 64, FUTILE = 3, SHARES = 16, LOT = 256 };
 static const uint32_t cruise_rounds[] = { 2, 6, 14 }; /* after so many probes in vain */
 static const double startup_grow = 2; /* bytes of window for each acknowledged: three times as much each round */

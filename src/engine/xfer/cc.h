@@ -27,7 +27,6 @@ struct skt_cc_sample {
 struct skt_cc_conf {
     uint32_t packet;   /* bytes of a full packet, headers of UDP and IP included */
     uint64_t rate_max; /* 0: none */
-    uint64_t seed;
     skt_time rtt; /* of the handshake; 0: not known */
 };
 

@@ -30,16 +30,12 @@ static int begin(struct skt_conn *conn, const struct skt_conn_conf *conf, skt_ti
         .chance = conf->chance,
         .ours = conf->conn,
         .init = conf->init };
-    struct skt_cc_conf cc = {
-        .packet = SKT_XFER_MIN + conn->overhead, .rate_max = conf->rate_max, .seed = skt_random_u64(&conn->random)
-    };
     int r = skt_shake_init(&conn->shake, &shake, now);
 
     if (r)
         return r;
     conn->scratch = malloc(conn->scratch_size);
-    conn->cc = skt_cc_new(&cc, now);
-    return conn->scratch && conn->cc ? 0 : -ENOMEM;
+    return conn->scratch ? 0 : -ENOMEM;
 }
 
 int skt_conn_new(const struct skt_conn_conf *conf, skt_time now, struct skt_conn **ret_conn)
@@ -57,6 +53,7 @@ int skt_conn_new(const struct skt_conn_conf *conf, skt_time now, struct skt_conn
     conn->deadline = now + deadline;
     conn->silence = conf->silence ? conf->silence : SILENCE;
     conn->peer = conf->peer;
+    conn->rate_max = conf->rate_max;
     conn->overhead = conf->peer.family == SKT_IP6 ? 48 : 28;
     conn->scratch_size = most;
     conn->heard = conn->pinged = now;
@@ -202,11 +199,16 @@ static void make_keys(struct skt_conn *conn, skt_time now)
 {
     const char *ours = conn->sender ? "secret sender" : "secret receiver";
     const char *theirs = conn->sender ? "secret receiver" : "secret sender";
+    struct skt_cc_conf cc = {
+        .packet = SKT_XFER_MIN + conn->overhead, .rate_max = conn->rate_max, .rtt = conn->shake.rtt
+    };
     int r;
 
     if (conn->keyed)
         return;
     r = skt_seal_init(&conn->seal, conn->crypt, conn->shake.prk, ours);
+    if (!r && !(conn->cc = skt_cc_new(&cc, now)))
+        r = -ENOMEM;
     if (!r)
         r = skt_unseal_init(&conn->unseal, conn->crypt, conn->shake.prk, theirs);
     if (r)

@@ -54,7 +54,8 @@ struct skt_conn {
     struct skt_mtu mtu;
     struct skt_stream_out out;
     struct skt_stream_in in;
-    struct skt_cc *cc;
+    struct skt_cc *cc; /* since there are keys: the handshake has measured the path */
+    uint64_t rate_max;
 
     /* in: the packet in hand */
     uint8_t *scratch; /* its text */
