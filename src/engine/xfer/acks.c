@@ -51,7 +51,9 @@ void skt_acks_owe(struct skt_acks *acks, skt_time now, skt_time delay, size_t by
     if (!acks->owed++)
         acks->due = now + delay;
     acks->owed_bytes += (uint32_t)bytes;
-    if (at_once || acks->gap || acks->owed >= SKT_ACKS_PACKETS || acks->owed_bytes >= SKT_ACKS_BYTES)
+    uint32_t most = acks->largest < SKT_ACKS_YOUNG ? SKT_ACKS_FEW : SKT_ACKS_PACKETS;
+
+    if (at_once || acks->gap || acks->owed >= most || acks->owed_bytes >= SKT_ACKS_BYTES)
         acks->due = now;
 }
 

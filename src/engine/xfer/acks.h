@@ -5,8 +5,10 @@
 /* acks: which packets have arrived, and when to say so. */
 
 enum {
-    SKT_ACKS_KEPT = 1024,        /* ranges remembered; a number below them is taken for received */
-    SKT_ACKS_PACKETS = 64,       /* unacknowledged at most */
+    SKT_ACKS_KEPT = 1024,  /* ranges remembered; a number below them is taken for received */
+    SKT_ACKS_PACKETS = 64, /* unacknowledged at most */
+    SKT_ACKS_FEW = 16,     /* the same, of the first SKT_ACKS_YOUNG: while the rate rises each waits for an answer */
+    SKT_ACKS_YOUNG = 2048,
     SKT_ACKS_BYTES = 128 * 1024, /* the same: a window of few large packets must not wait for the clock */
 };
 
