@@ -38,7 +38,8 @@ static int failed(struct skt_rt *rt, const char *where, const char *what, int er
     else if (err == EADDRINUSE && !strncmp(where, "unix", 4))
         hint = ": another program listens there, or a file is in the way";
     else if (err == EADDRINUSE)
-        hint = ": another program listens there (ss -ltnp shows it)";
+        hint = !strncmp(where, "udp", 3) ? ": another program listens there (ss -lunp shows it)"
+                                         : ": another program listens there (ss -ltnp shows it)";
     else if (err == EADDRNOTAVAIL)
         hint = ": no interface of this machine has that address";
     rt->why_link = 0;

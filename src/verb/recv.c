@@ -300,6 +300,16 @@ static int start(struct receiver *v)
     return r ? r : talk(v);
 }
 
+static int not_made(struct receiver *v, int r)
+{
+    char why[300];
+
+    if (r != -ENOENT)
+        return skt_cli_fail(v->x.cli, SKT_PHASE_FILE, r, v->dir);
+    snprintf(why, sizeof why, "%.200s cannot be made: the directory above it is missing", v->dir);
+    return skt_cli_fail_why(v->x.cli, SKT_PHASE_FILE, r, why);
+}
+
 static int receive(struct skt_cli *cli)
 {
     struct receiver v = { .x.cli = cli, .x.peer = "a sender" };
@@ -322,7 +332,7 @@ static int receive(struct skt_cli *cli)
     if (r)
         return r;
     if ((r = skt_store_new(v.dir, &v.files, &v.store)))
-        return skt_cli_fail(cli, SKT_PHASE_FILE, r, v.dir);
+        return not_made(&v, r);
     skt_storesync_init(&v.sync, v.store);
     r = start(&v);
     if (v.x.live.rt)

@@ -111,7 +111,7 @@ static int talk(struct sender *s)
 
     if (r || (r = dial(s)))
         return r;
-    began = skt_rt_now(s->x.live.rt);
+    s->x.began = began = skt_rt_now(s->x.live.rt);
     while (!s->over && (r = s->stopped ? skt_rt_step(s->x.live.rt) : live_step(&s->x.live)) != 0) {
         struct skt_xfer_event e;
         if (r == -EINTR && s->stopped)

@@ -13,7 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENOUGH = 1000, LINES_MAX = 20 };    /* of failures on the terminal; --json has them all */
+enum {
+    ENOUGH = 1000,   /* packets, of which a share that is lost says something */
+    RATED = 1 << 20, /* bytes, of which a rate does */
+    LINES_MAX = 20   /* of failures on the terminal; --json has them all */
+};
 static const skt_time LOOK = 100 * SKT_MS; /* from one look at the progress to the next */
 static const skt_time TICK = 20 * SKT_MS;
 static const skt_time FAREWELL = 3 * SKT_SEC; /* for who is slow to hear our last packet */
@@ -368,8 +372,11 @@ static void say_sum(struct xfer_both *x, const struct skt_xfer_stats *s, skt_tim
 
     skt_put_fmt(&t, "%" PRIu64 " file%s, ", s->files_done, s->files_done == 1 ? "" : "s");
     skt_put_size(&t, s->bytes_done);
-    skt_put_fmt(&t, ", stored and verified in %.1f s", (double)took / SKT_SEC);
-    if (moved && took > 0) {
+    if (took < SKT_SEC)
+        skt_put_fmt(&t, ", stored and verified in %.0f ms", (double)took / SKT_MS);
+    else
+        skt_put_fmt(&t, ", stored and verified in %.1f s", (double)took / SKT_SEC);
+    if (moved >= RATED && took > 0) {
         skt_put_str(&t, " (");
         skt_put_rate(&t, (uint64_t)((double)moved * SKT_SEC / (double)took));
         skt_put_str(&t, ")");
@@ -410,7 +417,7 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct xfer_session *session = &x->sessions[e->session];
     struct skt_xfer_stats s = { 0 };
-    skt_time took = session->open ? skt_rt_now(x->live.rt) - session->began : 0;
+    skt_time took = skt_rt_now(x->live.rt) - (session->open ? session->began : x->began);
 
     if (x->progress.cli)
         skt_progress_hide(&x->progress);

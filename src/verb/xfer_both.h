@@ -29,6 +29,7 @@ struct xfer_both {
     const char *peer;                            /* sending: as it was typed */
     struct xfer_session sessions[XFER_SESSIONS]; /* a sender has the first */
     uint32_t open;                               /* of them, now */
+    skt_time began;                              /* sending: the first packet; 0: not yet */
     struct skt_progress progress;
     char label[96];
     skt_time looked;
@@ -41,7 +42,7 @@ struct xfer_both {
     SKT_OPT_PATH(0, "key-file", &(x)->key_file, "FILE", "both ends know this file's content, any secret text"),        \
         SKT_OPT_TIME(                                                                                                  \
             0, "timeout", &(x)->conf.silence, "TIME", "a peer silent for TIME is gone (30s)", .min = SKT_SEC),         \
-        SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (65000)", .min = 1200,    \
+        SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (65000)", .min = 1200,   \
             .max = 65000),                                                                                             \
         SKT_OPT_FLAG(0, "pcap-plain", &(x)->plain, "--pcap records packets with their text in clear")
 

@@ -207,8 +207,11 @@ done
 # ---- the wrong key, the wrong kind of secret, none; nobody there; no such name ----
 echo other >other
 receiver strict in -k
-exits 7 timeout 20 "$SOCKIT" send --key-file other some "$to"
+exits 7 timeout 20 "$SOCKIT" send --key-file other --json some "$to"
 says 'the secret is wrong' err
+is True "$(ask out '0 < done["seconds"] < 20')" # also of a transfer that never began
+exits 1 "$SOCKIT" recv --listen "$to" --key-file key in
+says 'another program listens there .ss -lunp' err
 exits 7 timeout 20 "$SOCKIT" send --pair aaaa-aaaa some "$to"
 says 'other kind of secret' err
 sends 0 some # it is still there for who knows it
@@ -226,6 +229,8 @@ says 'is empty' err
 exits 8 "$SOCKIT" send --key-file key nosuch 127.0.0.1:9
 says 'nosuch' err
 exits 8 "$SOCKIT" recv --key-file key some/b
+exits 8 "$SOCKIT" recv --key-file key nosuch/dir
+says 'nosuch/dir cannot be made: the directory above it is missing' err
 free_port
 exits 4 timeout 20 "$SOCKIT" send --key-file key some "127.0.0.1:$port"
 says "127.0.0.1:$port" err
