@@ -27,7 +27,7 @@ struct skt_cc_sample {
 struct skt_cc_conf {
     uint32_t packet;   /* bytes of a full packet, headers of UDP and IP included */
     uint64_t rate_max; /* 0: none */
-    skt_time rtt; /* of the handshake; 0: not known */
+    skt_time rtt;      /* of the handshake; 0: not known */
 };
 
 struct skt_cc *skt_cc_new(const struct skt_cc_conf *conf, skt_time now); /* NULL: out of memory */
