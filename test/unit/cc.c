@@ -67,14 +67,14 @@ static void run_ms(struct desk *d, int ms)
         step_ms(d, 0);
 }
 
-static void the_first_flight_is_32_packets_and_paced(void **state)
+static void the_first_flight_is_64_packets_and_paced(void **state)
 {
     struct desk d;
 
     open_desk(&d, 0);
     assert_string_equal(skt_cc_state(d.cc), "startup");
-    assert_int_equal(skt_cc_window(d.cc), 32 * PACKET);
-    assert_in_range(skt_cc_rate(d.cc), 32 * PACKET * 20, 32 * PACKET * 20 * 5); /* in a round trip, or a fifth of it */
+    assert_int_equal(skt_cc_window(d.cc), 64 * PACKET);
+    assert_in_range(skt_cc_rate(d.cc), 64 * PACKET * 20, 64 * PACKET * 20 * 5); /* in a round trip, or a fifth of it */
     skt_cc_free(d.cc);
 }
 
@@ -93,7 +93,7 @@ static void startup_trebles_the_window_each_round(void **state)
 
     open_desk(&d, 0);
     run_ms(&d, 2 * RTT_MS + 2);
-    assert_in_range(skt_cc_window(d.cc), 80 * PACKET, 110 * PACKET);
+    assert_in_range(skt_cc_window(d.cc), 160 * PACKET, 220 * PACKET);
     skt_cc_free(d.cc);
 }
 
@@ -256,7 +256,7 @@ static void nonsense_does_not_upset_it(void **state)
     skt_cc_free(cc);
 }
 
-RUN(T(the_first_flight_is_32_packets_and_paced), T(without_a_round_trip_known_there_is_no_pace),
+RUN(T(the_first_flight_is_64_packets_and_paced), T(without_a_round_trip_known_there_is_no_pace),
     T(startup_trebles_the_window_each_round), T(startup_ends_at_the_rate_of_the_path),
     T(a_limit_is_kept_in_every_state), T(losses_on_an_empty_path_change_nothing),
     T(a_loss_in_a_standing_queue_makes_it_step_back), T(a_queue_that_does_not_drain_is_somebody_elses),
