@@ -341,9 +341,9 @@ void conn_clock(struct skt_conn *conn, skt_time now)
             conn->state = CONN_OVER;
         return;
     }
-    if (conn->state == CONN_SHAKES && now >= conn->deadline)
+    if (conn->state == CONN_SHAKES && now >= conn->deadline && !conn->prove_until)
         conn_fail(conn, now, SKT_XFER_SILENT, skt_shake_is_put_off(&conn->shake) ? -EBUSY : -ETIMEDOUT, "");
-    if (conn->state == CONN_SHAKES && conn->prove_until && now >= conn->prove_until)
+    if (conn->state == CONN_SHAKES && conn->prove_until && (now >= conn->prove_until || now >= conn->deadline))
         conn_fail(conn, now, SKT_XFER_SILENT, -ECONNREFUSED, "");
     if (conn->state == CONN_OPEN && is_silent(conn, now))
         conn_fail(conn, now, SKT_XFER_SILENT, -ETIMEDOUT, "");
