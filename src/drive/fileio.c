@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 enum {
-    PAGE = 4096,                        /* the smallest hole of common file systems */
-    COPY_AT_ONCE = 64 * 1024,           /* bytes through our own memory */
-    CLONE_AT_ONCE = 1024 * 1024 * 1024, /* of one copy_file_range: below 2^31 */
+    PAGE = 4096,                      /* the smallest hole of common file systems */
+    COPY_AT_ONCE = 64 * 1024,         /* bytes through our own memory */
+    CLONE_AT_ONCE = 16 * 1024 * 1024, /* of one copy_file_range: a second of a slow disk */
 };
 static const uint8_t zeros[PAGE];
 
@@ -117,13 +117,17 @@ int skt_file_write_zeros(int fd, uint64_t offset, uint64_t n)
     return r;
 }
 
+static bool is_stopped(const atomic_bool *stop) { return stop && atomic_load(stop); }
+
 /* By the kernel; 0: it moved all. Any -errno may also mean that it cannot between these two. */
-static int copy_inside(int from, int to, off_t at, off_t end)
+static int copy_inside(int from, int to, off_t at, off_t end, const atomic_bool *stop)
 {
     while (at < end) {
         off_t to_at = at;
         size_t want = end - at < CLONE_AT_ONCE ? (size_t)(end - at) : CLONE_AT_ONCE;
         ssize_t n = copy_file_range(from, &at, to, &to_at, want, 0);
+        if (is_stopped(stop))
+            return -ECANCELED;
         if (n < 0 && errno != EINTR)
             return -errno;
         if (!n)
@@ -132,13 +136,13 @@ static int copy_inside(int from, int to, off_t at, off_t end)
     return 0;
 }
 
-static int copy_outside(int from, int to, off_t at, off_t end)
+static int copy_outside(int from, int to, off_t at, off_t end, const atomic_bool *stop)
 {
     uint8_t bytes[COPY_AT_ONCE];
 
     while (at < end) {
         size_t want = end - at < COPY_AT_ONCE ? (size_t)(end - at) : COPY_AT_ONCE;
-        int64_t n = skt_file_read(from, skt_room_of(bytes, want), (uint64_t)at);
+        int64_t n = is_stopped(stop) ? -ECANCELED : skt_file_read(from, skt_room_of(bytes, want), (uint64_t)at);
         int r = n < 0 ? (int)n : !n ? -ESTALE : write_all(to, skt_span_of(bytes, (size_t)n), (uint64_t)at);
         if (r)
             return r;
@@ -147,7 +151,7 @@ static int copy_outside(int from, int to, off_t at, off_t end)
     return 0;
 }
 
-int skt_file_copy(int from, int to, uint64_t n)
+int skt_file_copy(int from, int to, uint64_t n, const atomic_bool *stop)
 {
     off_t at = 0, end;
 
@@ -161,9 +165,9 @@ int skt_file_copy(int from, int to, uint64_t n)
         end = data < 0 ? -1 : lseek(from, at, SEEK_HOLE);
         if (end < 0 || (uint64_t)end > n)
             end = (off_t)n;
-        r = copy_inside(from, to, at, end);
-        if (r && r != -ENOSPC && r != -EDQUOT)
-            r = copy_outside(from, to, at, end);
+        r = copy_inside(from, to, at, end, stop);
+        if (r && r != -ECANCELED && r != -ENOSPC && r != -EDQUOT)
+            r = copy_outside(from, to, at, end, stop);
         if (r)
             return r;
     }

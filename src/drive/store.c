@@ -55,82 +55,11 @@ static int open_first(struct skt_store *store, struct store_work *work)
     return r ? r : fd;
 }
 
-static int work_fd(struct skt_store *store, struct store_work *work)
+int store_fd(struct skt_store *store, struct store_work *work)
 {
     int fd = skt_fds_get(&store->fds, store_slot(store, work));
 
     return fd >= 0 ? fd : work->unmade ? open_first(store, work) : open_again(store, work);
-}
-
-/* ---- what is there already ---- */
-
-static int copy_to(struct skt_store *store, struct store_work *work, int to)
-{
-    struct stat st;
-    int from = work_fd(store, work), r;
-
-    if (from < 0)
-        return from;
-    if (fstat(from, &st))
-        return -errno;
-    r = skt_file_copy(from, to, (uint64_t)st.st_size < work->size ? (uint64_t)st.st_size : work->size);
-    return r ? r : store_resize(to, work->size);
-}
-
-/* What it has now and what comes, if nothing of that is in the same place. */
-static int room_to_replace(struct skt_store *store, struct store_work *work, uint64_t *ret_need)
-{
-    struct stat st;
-    int fd = work_fd(store, work);
-    uint64_t there;
-
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &st))
-        return -errno;
-    there = (uint64_t)st.st_blocks * 512;
-    *ret_need = there < work->size && work->data < work->size - there ? there + work->data : work->size;
-    return 0;
-}
-
-/* The first byte that differs: from now on we work at a copy. The file itself is as it was until that one is whole. */
-static int leave_old_at(struct skt_store *store, struct store_work *work, const struct store_place *place)
-{
-    struct store_work copy = *work; /* its identity is the new one's */
-    uint64_t need;
-    int to, r = room_to_replace(store, work, &need);
-
-    if (!r)
-        r = store_promise(store, place->parent, work, need);
-    if (r)
-        return r;
-    to = store_create(store, place, &copy);
-    r = to < 0 ? to : copy_to(store, work, to);
-    if (r) {
-        store_paid(store, work, need);
-        if (to >= 0) {
-            (void)unlinkat(place->parent, place->part, 0); /* the first failure is told */
-            (void)close(to);
-        }
-        return r;
-    }
-    skt_fds_close(&store->fds, store_slot(store, work));
-    work->old = false;
-    work->dev = copy.dev;
-    work->ino = copy.ino;
-    return skt_fds_put(&store->fds, store_slot(store, work), to);
-}
-
-static int leave_old(struct skt_store *store, struct store_work *work)
-{
-    struct store_place place;
-    int r = store->conf.overwrite ? store_place_of(store, work, &place) : -EEXIST;
-
-    if (r)
-        return r;
-    r = leave_old_at(store, work, &place);
-    store_place_done(&place);
-    return r;
 }
 
 /* ---- bytes ---- */
@@ -150,7 +79,7 @@ static int64_t do_read(struct skt_store *store, struct store_work *work, const s
         return 0;
     if (work->unmade)
         return SKT_XFER_ALL_ZEROS;
-    fd = work_fd(store, work);
+    fd = store_fd(store, work);
     if (fd < 0)
         return fd;
     if (skt_file_is_hole(fd, event->offset, skt_left(to)))
@@ -197,8 +126,8 @@ static int64_t do_write(struct skt_store *store, struct store_work *work, const 
         return 0; /* they are there when it is */
     }
     if (work->old)
-        r = leave_old(store, work);
-    fd = r ? r : work_fd(store, work);
+        r = store_leave(store, work);
+    fd = r ? r : store_fd(store, work);
     if (fd < 0)
         return fd;
     work->blank = false;
@@ -249,14 +178,14 @@ static int give_name(struct skt_store *store, const struct store_work *work)
 
 static int64_t do_finish(struct skt_store *store, struct store_work *work)
 {
-    int fd = work_fd(store, work), r = 0;
+    int fd = store_fd(store, work), r = 0;
     struct stat st;
 
     if (fd < 0)
         return fd;
     if (work->old && (fstat(fd, &st) || (uint64_t)st.st_size != work->size)) {
-        r = leave_old(store, work); /* only its length differs */
-        fd = r ? r : work_fd(store, work);
+        r = store_leave(store, work); /* only its length differs */
+        fd = r ? r : store_fd(store, work);
         if (fd < 0)
             return fd;
     }

@@ -5,11 +5,12 @@
 #include "drive/store.h"
 #include "drive/storepath.h"
 
+#include <stdatomic.h>
 #include <sys/types.h>
 #include <time.h>
 
 /* storeinside: what the files of the store share. store.c does what events of files ask for, storemake.c begins them and makes what is
- * no file, storework.c knows those that were begun, and touches the directory. */
+ * no file, storeleave.c copies those that are replaced, storework.c knows those that were begun, and touches the directory. */
 struct stat;
 
 /* A file that was begun. */
@@ -89,3 +90,22 @@ static inline uint64_t store_key(const struct skt_xfer_event *event)
 }
 
 int64_t store_make(struct skt_store *store, const struct skt_xfer_event *event);
+int store_fd(struct skt_store *store, struct store_work *work); /* of what is open of it, or opened again; -errno */
+
+/* storeleave.c: the copy at which is worked from the first byte on that differs; the file itself is as it was until that one is whole. */
+struct store_copy {
+    int from, to; /* descriptors of its own */
+    uint64_t n;   /* bytes of from that are wanted */
+    uint64_t size, need;
+    dev_t dev;
+    ino_t ino;
+};
+/* This event, which may be of any kind, changes a file that is there: a copy comes first. */
+bool store_is_leaving(struct skt_store *store, const struct skt_xfer_event *event);
+int store_leave_begin(
+    struct skt_store *store, struct store_work *work, struct store_copy *ret_copy); /* -EEXIST, -ENOSPC */
+/* Takes as long as the disk does, and touches nothing but those two files: a thread may do it. -ECANCELED: stop was set. */
+int store_leave_copy(const struct store_copy *copy, const atomic_bool *stop);
+int store_leave_end(
+    struct skt_store *store, struct store_work *work, struct store_copy *copy, int r); /* r: of the copy */
+int store_leave(struct skt_store *store, struct store_work *work);                     /* all three */

@@ -3,7 +3,7 @@
 
 #include "cli/json.h"
 #include "drive/qr.h"
-#include "drive/storesync.h"
+#include "drive/storeslow.h"
 #include "verb/objects.h"
 #include "verb/xfer_both.h"
 
@@ -16,7 +16,7 @@
 #include "drive/sock.h"
 
 enum { ADDRESSES_SHOWN = 4, GUESSES = 3 };
-#define SYNC_TICK (20 * SKT_MS) /* from one look to the next whether the disk has everything */
+#define DISK_TICK (20 * SKT_MS) /* from one look to the next whether a slow disk has done it */
 
 struct receiver {
     struct xfer_both x;
@@ -24,7 +24,7 @@ struct receiver {
     bool keep, qr;
     struct skt_store_conf files;
     struct skt_store *store;
-    struct skt_storesync sync;
+    struct skt_storeslow *slow;
     struct skt_addr at, addrs[ADDRESSES_SHOWN]; /* the socket's; where others may reach it */
     uint32_t n_addrs;
     uint32_t ended, guesses; /* sessions so far; codes spent by wrong guesses */
@@ -183,34 +183,33 @@ static void ended(struct receiver *v, const struct skt_xfer_event *e)
 /* Without -k it was for those who came in the meantime; a locked one has nobody to wait for. */
 static bool is_over(const struct receiver *v) { return !v->x.open && (v->locked || (v->ended && !v->keep)); }
 
-/* What the disk has by now. */
-static void synced(struct receiver *v)
+/* What the disk has done by now. */
+static void ask_the_disk(struct receiver *v)
 {
     int64_t result;
     uint32_t job;
 
-    while (skt_storesync_next(&v->sync, &job, &result))
+    while (skt_storeslow_next(v->slow, &job, &result))
         skt_xfer_answer(v->x.xfer, job, result);
-    if (!skt_storesync_busy(&v->sync))
+    if (!skt_storeslow_busy(v->slow))
         v->x.live.due = SKT_NEVER;
     else if (!v->x.live.every)
-        (void)live_every(&v->x.live, SYNC_TICK); /* without it we look when a packet comes */
+        (void)live_every(&v->x.live, DISK_TICK); /* without it we look when a packet comes */
     else
-        v->x.live.due = skt_rt_now(v->x.live.rt) + SYNC_TICK;
+        v->x.live.due = skt_rt_now(v->x.live.rt) + DISK_TICK;
 }
 
 static void event(struct receiver *v, const struct skt_xfer_event *e)
 {
+    int64_t result;
+
     if (e->kind == SKT_XFER_CLOSED_SESSION)
-        (void)skt_store_do(v->store, e);
-    if (e->kind == SKT_XFER_SYNC && skt_storesync_ask(&v->sync, e->job)) {
-        synced(v);
-        return;
-    }
+        (void)skt_storeslow_do(v->slow, e, &result);
     if (e->job || e->kind == SKT_XFER_DROP) {
-        int64_t r = skt_store_do(v->store, e);
-        if (e->job)
-            skt_xfer_answer(v->x.xfer, e->job, r);
+        if (!skt_storeslow_do(v->slow, e, &result))
+            ask_the_disk(v);
+        else if (e->job)
+            skt_xfer_answer(v->x.xfer, e->job, result);
         return;
     }
     switch (e->kind) {
@@ -227,6 +226,7 @@ static bool on_signal(struct receiver *v)
     if (v->stopped || !v->x.open)
         return true;
     v->stopped = true;
+    skt_storeslow_stop(v->slow);
     xfer_stop(&v->x);
     return false;
 }
@@ -243,7 +243,7 @@ static int talk(struct receiver *v)
             return interrupted(v);
         if (r < 0 && r != -EINTR)
             return skt_cli_fail(v->x.cli, SKT_PHASE_TALK, r, "runtime");
-        synced(v);
+        ask_the_disk(v);
         while (!is_over(v) && skt_xfer_next(v->x.xfer, &e))
             event(v, &e);
         if (v->stopped && !v->x.open)
@@ -333,11 +333,11 @@ static int receive(struct skt_cli *cli)
         return r;
     if ((r = skt_store_new(v.dir, &v.files, &v.store)))
         return not_made(&v, r);
-    skt_storesync_init(&v.sync, v.store);
-    r = start(&v);
+    r = skt_storeslow_new(v.store, &v.slow);
+    r = r ? skt_cli_fail(cli, SKT_PHASE_ANY, r, v.dir) : start(&v);
     if (v.x.live.rt)
         r = xfer_close(&v.x, r);
-    skt_storesync_done(&v.sync);
+    skt_storeslow_free(v.slow);
     skt_store_free(v.store);
     return r;
 }

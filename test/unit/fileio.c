@@ -110,16 +110,16 @@ static void a_copy_has_the_bytes_and_the_holes(void **state)
     assert_int_equal(skt_file_write(from, skt_span_of(bytes, N), 0), 7 * PAGE); /* the others stay holes */
     for (size_t n = 0; n <= N; n += 50 * PAGE) {
         to = file("to");
-        assert_int_equal(skt_file_copy(from, to, n), 0);
+        assert_int_equal(skt_file_copy(from, to, n, NULL), 0);
         assert_false(ftruncate(to, (off_t)n));
         assert_int_equal(skt_file_read(to, skt_room_of(is, N), 0), n);
         assert_memory_equal(is, bytes, n);
         assert_true(blocks(to) <= blocks(from));
         close(to);
     }
-    assert_true(skt_file_copy(-1, from, N) < 0);
+    assert_true(skt_file_copy(-1, from, N, NULL) < 0);
     to = open("from", O_RDONLY);
-    assert_true(skt_file_copy(from, to, N) < 0);
+    assert_true(skt_file_copy(from, to, N, NULL) < 0);
     close(to);
     close(from);
     free(bytes);
