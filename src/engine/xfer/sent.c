@@ -340,7 +340,7 @@ static void take_rtt(struct skt_sent *sent, skt_time now, const struct skt_xfer_
     if (fresh && in_order) {
         skt_sent_rtt(sent, now, rtt, (skt_time)ack->delay * SKT_US);
         news->rtt = sent->latest;
-    } else if (!fresh && sent->srtt && rtt > sent->srtt) {
+    } else if (sent->srtt && rtt > sent->srtt) {
         smooth(sent, rtt);
     }
 }
