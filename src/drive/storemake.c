@@ -23,6 +23,12 @@ static int compare(struct skt_store *store, struct store_work *work, int fd, con
     return r ? r : 1;
 }
 
+/* The name is: something else of that name, or what also has another, is not what we left there. */
+static bool is_ours(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_nlink == 1 && st->st_uid == geteuid();
+}
+
 /* What an earlier transfer left. 1: it has something; 0: it has nothing but holes; -ENOENT: there is none, or none any more. */
 static int resume(struct skt_store *store, const struct store_place *place, struct store_work *work)
 {
@@ -32,12 +38,15 @@ static int resume(struct skt_store *store, const struct store_place *place, stru
 
     if (fstatat(place->parent, place->part, &st, AT_SYMLINK_NOFOLLOW))
         return -errno;
-    /* The name is ours: something else, or what also has another name, is not what we left there. */
-    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid())
+    if (!is_ours(&st))
         return unlinkat(place->parent, place->part, 0) ? -errno : -ENOENT;
     fd = store_open(store, place->parent, place->part, O_RDWR, &st);
     if (fd < 0)
         return fd;
+    if (!is_ours(&st)) { /* exchanged since we looked */
+        (void)close(fd);
+        return -ESTALE;
+    }
     there = (uint64_t)st.st_blocks * 512;
     r = store_lock(fd);
     if (!r)
