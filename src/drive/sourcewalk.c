@@ -271,6 +271,18 @@ static bool found(struct sourcewalk *walk, int dir, const char *name)
     return false;
 }
 
+/* Of such a path only the beginning would be shown, which is the directory's. */
+static void pass_too_long(struct sourcewalk *walk, const char *name)
+{
+    char text[1024];
+    struct skt_room why = skt_room_of(text, sizeof text - 1);
+
+    skt_put_quoted(&why, skt_span_str(name), QUOTED_MAX);
+    skt_put_str(&why, " in it has a path that is too long");
+    *why.p = 0;
+    sourcewalk_pass(walk, text);
+}
+
 /* The next name of the innermost directory. */
 static bool next_inside(struct sourcewalk *walk)
 {
@@ -279,7 +291,8 @@ static bool next_inside(struct sourcewalk *walk)
     size_t n = strlen(name);
 
     if (level->path_len + n > SKT_STOREPATH_MAX) {
-        sourcewalk_pass(walk, "has a path that is too long");
+        walk->path_len = level->path_len;
+        pass_too_long(walk, name);
         return false;
     }
     memcpy(walk->path + level->path_len, name, n + 1);

@@ -208,6 +208,34 @@ static void what_cannot_be_entered_is_passed_over(void **state)
     passed_is(source, 2, "'t/b': was exchanged");
 }
 
+static void what_has_too_long_a_path_is_named(void **state)
+{
+    skt_auto(skt_source) struct skt_source *source = NULL;
+    struct skt_xfer_meta meta;
+    char dir[251] = "", name[101] = "", said[512];
+    struct skt_room room = skt_room_of(said, sizeof said - 1);
+
+    memset(dir, 'd', 250);
+    memset(name, 'x', 100);
+    for (int i = 0; i < 16; i++) /* 4015 bytes in all */
+        assert_false(mkdir(dir, 0700) || chdir(dir));
+    world_text("a", "");
+    world_text(name, "");
+    assert_false(chdir(world_dir));
+    source = SOURCE(dir);
+    while (skt_source_next(source, &meta))
+        assert_true(meta.kind != SKT_XFER_FILE || meta.path.end[-1] == 'a');
+    assert_int_equal(skt_source_passed(source, &room), 1);
+    *room.p = 0;
+    assert_non_null(strstr(said, name));
+    /* too long for who cleans up */
+    for (int i = 0; i < 16; i++)
+        assert_false(chdir(dir));
+    assert_false(unlink("a") || unlink(name));
+    for (int i = 0; i < 16; i++)
+        assert_false(chdir("..") || rmdir(dir));
+}
+
 static void a_deep_tree_ends_at_the_cap(void **state)
 {
     skt_auto(skt_source) struct skt_source *source = NULL;
@@ -524,8 +552,8 @@ static void a_path_that_cannot_be_sent_is_told(void **state)
 RUN(W(a_tree_is_told_from_the_outside_and_again_from_the_inside), W(a_point_is_its_content),
     W(what_is_named_arrives_under_its_last_part), W(an_entry_has_mode_time_and_size), W(names_are_any_bytes),
     W(other_names_of_a_file_are_links_after_all_files), W(pipes_and_sockets_and_unfinished_files_are_passed_over),
-    W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap), W(ten_thousand_names_are_told_in_order),
-    W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read), W(an_entry_says_how_much_the_disk_has_of_it),
-    W(a_file_that_changed_is_noticed), W(reading_is_not_led_out_of_what_was_named),
-    W(what_lies_outside_is_neither_told_nor_read), W(few_descriptors_are_enough),
-    W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))
+    W(what_has_too_long_a_path_is_named), W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap),
+    W(ten_thousand_names_are_told_in_order), W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read),
+    W(an_entry_says_how_much_the_disk_has_of_it), W(a_file_that_changed_is_noticed),
+    W(reading_is_not_led_out_of_what_was_named), W(what_lies_outside_is_neither_told_nor_read),
+    W(few_descriptors_are_enough), W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))
