@@ -258,7 +258,6 @@ static uint64_t largest_file(void)
 
 static void with_defaults(struct skt_store_conf *conf)
 {
-    conf->keep_free = conf->keep_free ? conf->keep_free : 16 * 1024 * 1024;
     conf->max_depth = conf->max_depth ? conf->max_depth : 128;
     conf->fds = conf->fds ? conf->fds : 128;
     conf->max_files = conf->max_files ? conf->max_files : 262144;

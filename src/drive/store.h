@@ -12,7 +12,7 @@ struct skt_store;
 struct skt_store_conf {
     bool overwrite;     /* a file that exists and differs is replaced; else refused with -EEXIST */
     bool special_modes; /* setuid, setgid and sticky bits are set too */
-    uint64_t keep_free; /* bytes: of the directory's file system this must stay free; 0: 16 MiB */
+    uint64_t keep_free; /* bytes: of the directory's file system this must stay free */
     uint32_t max_depth; /* parts of a path; 0: 128 */
     uint32_t fds;       /* files open at once; 0: 128 */
     uint32_t max_files; /* begun and not finished, of all sessions; 0: 262,144 */

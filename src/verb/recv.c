@@ -15,7 +15,7 @@
 
 #include "drive/sock.h"
 
-enum { ADDRESSES_SHOWN = 4, GUESSES = 3 };
+enum { ADDRESSES_SHOWN = 4, GUESSES = 3, KEEP_FREE = 16 << 20 };
 #define DISK_TICK (20 * SKT_MS) /* from one look to the next whether a slow disk has done it */
 
 struct receiver {
@@ -235,10 +235,11 @@ static int interrupted(const struct receiver *v) { return v->keep && v->ended ? 
 
 static int talk(struct receiver *v)
 {
-    int r;
+    int r = 1;
 
-    while (!is_over(v) && (r = v->stopped ? skt_rt_step(v->x.live.rt) : live_step(&v->x.live)) != 0) {
+    while (!is_over(v) && r) {
         struct skt_xfer_event e;
+        r = v->stopped ? skt_rt_step(v->x.live.rt) : live_step(&v->x.live);
         if (r == -EINTR && on_signal(v))
             return interrupted(v);
         if (r < 0 && r != -EINTR)
@@ -252,6 +253,8 @@ static int talk(struct receiver *v)
         if (v->x.cli->json)
             (void)skt_sink_flush(&v->x.cli->out);
     }
+    if (!r && !is_over(v) && !v->stopped)
+        return xfer_gone(&v->x);
     xfer_farewell(&v->x);
     return v->stopped ? interrupted(v) : v->code;
 }
@@ -312,7 +315,7 @@ static int not_made(struct receiver *v, int r)
 
 static int receive(struct skt_cli *cli)
 {
-    struct receiver v = { .x.cli = cli, .x.peer = "a sender" };
+    struct receiver v = { .x.cli = cli, .x.peer = "a sender", .files.keep_free = KEEP_FREE };
     const struct skt_opt opts[] = {
         SKT_OPT_STR('l', "listen", &v.listen, "[HOST:]PORT", "where to listen (all addresses, port 7411)"),
         SKT_OPT_FLAG('k', "keep", &v.keep, "stay for the next sender, with the next code"),

@@ -112,8 +112,9 @@ static int talk(struct sender *s)
     if (r || (r = dial(s)))
         return r;
     s->x.began = began = skt_rt_now(s->x.live.rt);
-    while (!s->over && (r = s->stopped ? skt_rt_step(s->x.live.rt) : live_step(&s->x.live)) != 0) {
+    for (r = 1; !s->over && r;) {
         struct skt_xfer_event e;
+        r = s->stopped ? skt_rt_step(s->x.live.rt) : live_step(&s->x.live);
         if (r == -EINTR && s->stopped)
             return SKT_EXIT_INTERRUPTED;
         if (r == -EINTR)
@@ -131,7 +132,7 @@ static int talk(struct sender *s)
             (void)skt_sink_flush(&s->x.cli->out);
     }
     if (!s->over)
-        return skt_cli_fail_why(s->x.cli, SKT_PHASE_TALK, -ENOTCONN, "the socket is gone");
+        return xfer_gone(&s->x);
     xfer_farewell(&s->x);
     return s->code;
 }

@@ -444,6 +444,13 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
     return 0;
 }
 
+int xfer_gone(struct xfer_both *x)
+{
+    const char *why = skt_rt_why(x->live.rt, x->link);
+
+    return skt_cli_fail_why(x->cli, SKT_PHASE_TALK, -ENOTCONN, *why ? why : "the system has closed the socket");
+}
+
 /* --- the last packets --- */
 
 void xfer_stop(struct xfer_both *x)

@@ -63,6 +63,8 @@ void xfer_say(struct xfer_both *x, const struct skt_xfer_event *event);
 void xfer_progress(struct xfer_both *x);
 /* The last word on a session. Gives the exit code. */
 int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *event);
+/* The runtime has ended, as the socket has, and no session says why. Gives the exit code. */
+int xfer_gone(struct xfer_both *x);
 /* The user ends it: the peers will be told. The next steps are those of the runtime itself: live_step only says that there was a signal. */
 void xfer_stop(struct xfer_both *x);
 /* Goes on until the peers have heard how it ended, some seconds at most. */

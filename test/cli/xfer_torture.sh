@@ -124,6 +124,10 @@ torture() {
     cases=$((cases + 1))
 }
 
+# A receiver whose socket is lost before anybody came has not ended well.
+exits 6 timeout 20 strace -f -qq -o trace -e inject=epoll_ctl:error=ENOMEM:when=2 "$SOCKIT" recv --listen "$to" --key-file key lost
+says 'the system has closed the socket' err
+
 # The calls of each, seen by strace, and errors that their manuals know. (EPERM of fchmod is what a file system without modes
 # says, and no failure.)
 both='openat EIO EMFILE ENOMEM EINTR

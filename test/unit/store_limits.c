@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 
 static const struct skt_store_conf plain;
 
@@ -203,6 +204,21 @@ static int liar_on_a_small_disk(void)
     return 0;
 }
 
+/* Nothing has to stay free, if the user says so. */
+static int all_of_a_small_disk(void)
+{
+    struct skt_store *store;
+    struct statfs fs;
+
+    if (!mount_small())
+        return 77;
+    store = store_at("small", plain);
+    EXPECT(!statfs("small", &fs));
+    EXPECT(!make(store, 0, "all", (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize));
+    skt_store_free(store);
+    return 0;
+}
+
 /* A long file of holes is replaced by another: neither needs its length. */
 static int sparse_one_is_replaced(void)
 {
@@ -281,6 +297,7 @@ static void a_sparse_file_needs_what_its_sender_has(void **state) { in_a_child(s
 static void zeros_give_back_what_was_promised(void **state) { in_a_child(zeros_on_a_small_disk); }
 static void who_has_more_than_he_said_takes_nobodys_room(void **state) { in_a_child(liar_on_a_small_disk); }
 static void replacing_a_sparse_file_needs_no_length(void **state) { in_a_child(sparse_one_is_replaced); }
+static void all_of_a_disk_may_be_taken(void **state) { in_a_child(all_of_a_small_disk); }
 static void a_limit_of_size_is_told_before_it_kills(void **state) { in_a_child(small_limit); }
 static void few_descriptors_are_enough(void **state) { in_a_child(few_descriptors); }
 
@@ -322,5 +339,6 @@ static void the_sandbox_of_a_receiver_is_large_enough(void **state) { in_a_child
 RUN(W(what_has_mode_000_is_compared_and_resumed), W(a_full_disk_is_told_and_survived),
     W(replacing_on_a_full_disk_keeps_the_old_one), W(a_sparse_file_needs_what_its_sender_has),
     W(zeros_give_back_what_was_promised), W(who_has_more_than_he_said_takes_nobodys_room),
-    W(replacing_a_sparse_file_needs_no_length), W(a_limit_of_size_is_told_before_it_kills),
-    W(few_descriptors_are_enough), W(the_sandbox_of_a_receiver_is_large_enough))
+    W(replacing_a_sparse_file_needs_no_length), W(all_of_a_disk_may_be_taken),
+    W(a_limit_of_size_is_told_before_it_kills), W(few_descriptors_are_enough),
+    W(the_sandbox_of_a_receiver_is_large_enough))

@@ -115,7 +115,6 @@ static inline struct skt_store *store_at(const char *dir, struct skt_store_conf 
 {
     struct skt_store *store;
 
-    conf.keep_free = conf.keep_free ? conf.keep_free : 4096;
     assert_int_equal(skt_store_new(dir, &conf, &store), 0);
     return store;
 }
