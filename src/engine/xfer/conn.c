@@ -153,6 +153,7 @@ void conn_fail(struct skt_conn *conn, skt_time now, uint16_t code, int why, cons
         return;
     set_closed(conn, code, why, skt_span_str(text));
     conn->state = is_heard(conn) ? CONN_CLOSES : CONN_OVER;
+    conn->seal.last = true;
     conn->close_at = now;
     conn->close_until = now + conn_keep(conn);
 }
@@ -181,6 +182,7 @@ static void on_close(struct skt_conn *conn, skt_time now, const struct skt_xfer_
     set_closed(conn, frame->code, 0, frame->bytes);
     conn->closed.by_peer = true;
     conn->state = CONN_PARTS;
+    conn->seal.last = true;
     conn->close_at = now;
     conn->close_until = now + conn_keep(conn);
 }

@@ -94,4 +94,4 @@ struct skt_conn {
 void conn_fail(struct skt_conn *conn, skt_time now, uint16_t code, int why, const char *text); /* closes by ourselves */
 void conn_clock(struct skt_conn *conn, skt_time now);                                          /* what is due by now */
 void conn_news(struct skt_conn *conn, skt_time now, const struct skt_sent_news *news);
-skt_time conn_keep(const struct skt_conn *conn); /* 3 RTT */
+skt_time conn_keep(const struct skt_conn *conn); /* 3 PTO */

@@ -73,12 +73,22 @@ static void fetch_tail(struct conn_train *t)
     t->tail = skt_span_of(NULL, 0);
 }
 
+/* No key for what is to be sent. Of the old one there is enough left to say so. */
+static void no_key(struct skt_conn *conn, int r)
+{
+    if (r == -EKEYEXPIRED)
+        conn_fail(conn, conn->now, SKT_XFER_BROKEN, r, "millions of packets of one key, and none was acknowledged");
+    else
+        conn_fail(conn, conn->now, SKT_XFER_NO_MEMORY, r, "no memory");
+}
+
 /* Seals the open packet. whole: others follow, and all but the last of a train are equally long. */
 static void close_packet(struct skt_conn *conn, bool whole)
 {
     struct conn_train *t = &conn->train;
     uint8_t *packet = t->packet;
     size_t len;
+    int r;
 
     t->packet = NULL;
     if (!packet || t->body.p == packet + SKT_XFER_HEAD)
@@ -88,12 +98,13 @@ static void close_packet(struct skt_conn *conn, bool whole)
     if (whole)
         skt_xfer_put_pad(&t->body, skt_left(t->body));
     len = (size_t)(t->body.p - packet) + SKT_XFER_TAG;
-    skt_plain_put(conn->plain, true, &conn->peer, skt_span_of(packet, SKT_XFER_HEAD),
-        skt_span_of(packet + SKT_XFER_HEAD, len - SKT_XFER_HEAD - SKT_XFER_TAG));
-    if (skt_seal_tail(&conn->seal, conn->sent.next, packet, len, t->tail)) {
-        conn_fail(conn, conn->now, SKT_XFER_NO_MEMORY, -ENOMEM, "no memory");
+    if ((r = skt_seal_ready(&conn->seal, conn->sent.next, packet))) {
+        no_key(conn, r);
         return;
     }
+    skt_plain_put(conn->plain, true, &conn->peer, skt_span_of(packet, SKT_XFER_HEAD),
+        skt_span_of(packet + SKT_XFER_HEAD, len - SKT_XFER_HEAD - SKT_XFER_TAG));
+    (void)skt_seal_tail(&conn->seal, conn->sent.next, packet, len, t->tail); /* it is ready */
     record(conn, len);
     t->room.p = packet + len;
     t->n++;
@@ -480,6 +491,8 @@ skt_time skt_conn_wake(const struct skt_conn *conn)
         sooner(conn, &at, conn->close_until);
         if (conn->state != CONN_REFUSES)
             sooner(conn, &at, conn->close_at);
+        if (conn->state == CONN_CLOSES && !conn->closes) /* what failed in a train: 3 PTO may be less than BLOCKED */
+            sooner(conn, &at, conn->now + SKT_MS);
         return at;
     }
     if (conn->state == CONN_SHAKES)

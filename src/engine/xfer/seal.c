@@ -72,15 +72,25 @@ int skt_seal_packet(struct skt_seal *seal, uint64_t number, uint8_t *packet, siz
     return skt_seal_tail(seal, number, packet, len, skt_span_of(NULL, 0));
 }
 
+int skt_seal_ready(struct skt_seal *seal, uint64_t number, uint8_t *packet)
+{
+    uint32_t end = seal->most + SKT_SEAL_EPOCH;
+    int r = seal->packets >= seal->most && seal->acked ? move_on(seal, number) : 0;
+
+    if (r && !seal->last)
+        return r;
+    if (seal->packets >= (seal->last ? end : end - SKT_SEAL_LAST))
+        return -EKEYEXPIRED;
+    packet[EPOCH_AT] = (uint8_t)seal->epoch;
+    return 0;
+}
+
 int skt_seal_tail(struct skt_seal *seal, uint64_t number, uint8_t *packet, size_t len, struct skt_span tail)
 {
-    if (seal->packets >= seal->most) {
-        int r = seal->acked ? move_on(seal, number) : seal->packets >= seal->most + SKT_SEAL_EPOCH ? -EKEYEXPIRED : 0;
+    int r = skt_seal_ready(seal, number, packet);
 
-        if (r)
-            return r;
-    }
-    packet[EPOCH_AT] = (uint8_t)seal->epoch;
+    if (r)
+        return r;
     if (skt_len(tail))
         seal->crypt->seal_tail(seal->aead, number, packet, len, 16, tail);
     else
