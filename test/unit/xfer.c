@@ -359,6 +359,24 @@ static void a_stop_is_told(void **state)
     end();
 }
 
+/* Stop has no time of its own: the engine's is that of its last call, and may be older than all of CLOSING. */
+static void a_stop_after_a_rest_is_told(void **state)
+{
+    skt_time began;
+
+    begin(plain, plain);
+    verb_make(&w.tree[1], SKT_XFER_FILE, "large", "", 30 * SKT_GROUP, 3, false);
+    while (!w.verb[0].written)
+        step();
+    w.now += 3 * SKT_SEC;
+    skt_xfer_stop(w.verb[1].x);
+    began = w.now;
+    run();
+    assert_true(w.verb[0].why == -ECANCELED && w.verb[1].why == -ECANCELED);
+    assert_true(w.now - began < SKT_SEC);
+    end();
+}
+
 /* The receiver is open a round trip before the sender knows. */
 static void a_stop_behind_confirm_is_told(void **state)
 {
@@ -476,6 +494,6 @@ RUN(T(a_tree_goes_over), T(nothing_at_all_goes_over), T(holes_are_not_sent),
     T(many_small_files_need_no_round_trip_each), T(what_is_there_already_is_not_sent_again),
     T(a_wrong_secret_is_told_to_both), T(what_fails_is_left_out_and_told),
     T(a_link_to_what_did_not_go_over_is_no_link_to_something_else), T(a_file_that_failed_does_not_hide_that_all_did),
-    T(who_cannot_walk_ends), T(a_full_disk_is_told), T(a_stop_is_told), T(a_stop_behind_confirm_is_told),
-    T(silence_ends_both), T(a_killed_end_goes_on_where_it_was), T(limits_are_told),
+    T(who_cannot_walk_ends), T(a_full_disk_is_told), T(a_stop_is_told), T(a_stop_after_a_rest_is_told),
+    T(a_stop_behind_confirm_is_told), T(silence_ends_both), T(a_killed_end_goes_on_where_it_was), T(limits_are_told),
     T(as_many_files_as_are_taken_go_over), T(answers_may_come_late_and_in_any_order))

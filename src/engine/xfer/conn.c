@@ -155,7 +155,7 @@ void conn_fail(struct skt_conn *conn, skt_time now, uint16_t code, int why, cons
     conn->state = is_heard(conn) ? CONN_CLOSES : CONN_OVER;
     conn->seal.last = true;
     conn->close_at = now;
-    conn->close_until = now + conn_keep(conn);
+    conn->close_until = SKT_NEVER;
 }
 
 void skt_conn_close(struct skt_conn *conn, skt_time now, uint16_t code, const char *text)
@@ -184,7 +184,7 @@ static void on_close(struct skt_conn *conn, skt_time now, const struct skt_xfer_
     conn->state = CONN_PARTS;
     conn->seal.last = true;
     conn->close_at = now;
-    conn->close_until = now + conn_keep(conn);
+    conn->close_until = SKT_NEVER;
 }
 
 static void broken(struct skt_conn *conn, skt_time now, int r)

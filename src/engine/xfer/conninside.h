@@ -77,7 +77,7 @@ struct skt_conn {
     bool ping, blocks;
     uint32_t probes;      /* packets that may go beyond the window, after a probe time-out */
     skt_time close_at;    /* when CLOSE goes out again */
-    skt_time close_until; /* over by then */
+    skt_time close_until; /* over by then; SKT_NEVER until CLOSE may go: who closed may have had an old time */
     uint32_t closes;
     skt_time heard, pinged;
     skt_time prove_until;      /* something must have come by then; 0: as silence says */

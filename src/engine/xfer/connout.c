@@ -400,6 +400,8 @@ bool skt_conn_train(struct skt_conn *conn, skt_time now, struct skt_room room, b
 
     conn->now = now;
     conn->blocks = blocks && conn->state == CONN_OPEN;
+    if (conn->state > CONN_OPEN && conn->close_until == SKT_NEVER)
+        conn->close_until = now + conn_keep(conn);
     conn_clock(conn, now);
     *t = (struct conn_train){ .room = room, .begin = room.p, .size = train_size(conn) };
     if (conn->state == CONN_OVER)
