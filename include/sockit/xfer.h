@@ -15,6 +15,7 @@ struct skt_xfer_conf {
     bool pair;                     /* it is a pair code: good for one guess; skt_xfer_secret() gives the next */
     skt_time deadline;             /* sending: of the handshake; 0: 30 s */
     skt_time silence;              /* 0: 30 s */
+    skt_time idle;                 /* receiving: of a session that lives and does nothing; 0: 10 min */
     uint64_t rate;                 /* bytes a second at most; 0: no limit */
     uint64_t window;               /* receiving: bytes of files asked for and not stored, a session; 0: 64 MiB */
     uint32_t sessions;             /* receiving: at once; 0: 64 */
@@ -92,6 +93,8 @@ void skt_xfer_answer(struct skt_xfer *xfer, uint32_t job, int64_t result);
 int skt_xfer_offer(struct skt_xfer *xfer,
     const struct skt_xfer_meta *meta); /* its number is one more than the last; -ENOSPC: not now */
 void skt_xfer_totals(struct skt_xfer *xfer, uint64_t files, uint64_t bytes); /* sending: if known */
+/* Receiving: nobody new is let in, and who proves the secret only now is told so. What goes on goes on. */
+void skt_xfer_shut(struct skt_xfer *xfer);
 void skt_xfer_stop(struct skt_xfer *xfer); /* by the user: tells the peers, then CLOSED_SESSION */
 
 struct skt_xfer_stats { /* of a session */

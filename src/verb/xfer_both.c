@@ -466,6 +466,8 @@ void xfer_farewell(struct xfer_both *x)
     skt_time until = skt_rt_now(x->live.rt) + FAREWELL;
     struct skt_xfer_event e;
 
+    if (!x->conf.send)
+        skt_xfer_shut(x->xfer); /* there is nobody any more who would store it */
     x->live.every = x->live.due = 0;
     if (live_every(&x->live, TICK))
         return;

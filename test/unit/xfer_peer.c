@@ -2,9 +2,9 @@
  * has its case; the end is code 2 (or what the table says), and nothing of it reaches the files. */
 #include "xfer_peer.h"
 
-static void closes_with(uint16_t code, const char *text)
+static void closes_with_after(skt_time span, uint16_t code, const char *text)
 {
-    run(SKT_SEC);
+    run(span);
     assert_true(w.closed && w.verb.closed);
     assert_string_equal(w.text, text);
     assert_int_equal(w.code, code);
@@ -13,6 +13,8 @@ static void closes_with(uint16_t code, const char *text)
         assert_false(w.tree.files[i].whole && w.tree.files[i].meta.kind == SKT_XFER_FILE);
     end();
 }
+
+static void closes_with(uint16_t code, const char *text) { closes_with_after(SKT_SEC, code, text); }
 
 static const uint8_t value[32] = { 1 };
 static const struct skt_xfer_conf plain;
@@ -272,6 +274,82 @@ static void a_huge_file_costs_nothing_until_it_comes(void **state)
     end();
 }
 
+static void say_empty_group(uint64_t group)
+{
+    uint8_t hash[32];
+
+    skt_group_hash_zeros(group, 64 * SKT_GROUP, hash);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_ZEROS, .group = group, .count = 1 });
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_HASHES, .group = group, .count = 1, .hash = hash });
+}
+
+/* The first group never comes, so that none of the others is done with. */
+static void zeros_are_not_heard_for_ever(void **state)
+{
+    begin_receiver(plain);
+    say_entry(0, "a", 64 * SKT_GROUP);
+    run(50 * SKT_MS);
+    for (uint64_t i = 1; i < 64; i++)
+        say_empty_group(i);
+    run(SKT_SEC);
+    for (int i = 0; i < 60; i++)
+        say(&(struct skt_xfer_message){ .kind = SKT_XFER_ZEROS, .group = 1, .count = 63 });
+    run(SKT_SEC);
+    assert_false(w.closed);
+    for (int i = 0; i < 10; i++)
+        say(&(struct skt_xfer_message){ .kind = SKT_XFER_ZEROS, .group = 1, .count = 63 });
+    closes_with(2, "ZEROS of what is stored, again and again");
+}
+
+/* --- places --- */
+
+static void who_only_lives_does_not_keep_his_place(void **state)
+{
+    begin_receiver((struct skt_xfer_conf){ .idle = 60 * SKT_SEC });
+    run(50 * SKT_SEC);
+    say_entry(0, "a", 1); /* something happens, and is asked for */
+    run(50 * SKT_SEC);
+    assert_false(w.closed);
+    closes_with_after(11 * SKT_SEC, SKT_XFER_SILENT, "nothing came for 60 s but signs of life");
+}
+
+static void who_waits_for_our_disk_keeps_his_place(void **state)
+{
+    begin_receiver((struct skt_xfer_conf){ .idle = 60 * SKT_SEC });
+    w.verb.faults.late = true;
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END });
+    run(200 * SKT_SEC);
+    assert_false(w.closed);
+    verb_answer_one(&w.verb, 0);
+    run(50 * SKT_SEC);
+    assert_false(w.closed);
+    assert_non_null(heard(SKT_XFER_DONE));
+    run(11 * SKT_SEC);
+    assert_true(w.closed && w.code == SKT_XFER_SILENT);
+    end();
+}
+
+static void who_comes_when_it_is_shut_is_told(void **state)
+{
+    begin(plain, true);
+    skt_xfer_shut(w.verb.x);
+    peer_new(NULL);
+    run(2 * SKT_SEC);
+    assert_false(w.open || w.verb.opened);
+    assert_true(skt_conn_is_put_off(w.peer));
+    end();
+    begin(plain, true); /* let in before, and the secret is proven only now */
+    peer_new(NULL);
+    for (int i = 0; i < 2; i++) /* INIT, RETRY; INIT, ACCEPT */
+        assert_true((int)peer_sends() & (int)engine_sends());
+    skt_xfer_shut(w.verb.x);
+    run(SKT_SEC);
+    assert_true(w.open && w.verb.closed && w.verb.why == -EACCES);
+    assert_int_equal(w.code, SKT_XFER_REFUSED);
+    assert_string_equal(w.text, "the receiver has just ended");
+    end();
+}
+
 /* --- what a sender does not take --- */
 
 static void say_need(uint8_t kind, uint32_t file, uint64_t group, uint64_t count)
@@ -399,4 +477,6 @@ RUN(T(who_stood_still_reads_first_what_came_meanwhile), T(a_word_that_nobody_lis
     T(what_only_a_receiver_says_closes), T(another_sum_is_no_success), T(a_huge_file_costs_nothing_until_it_comes),
     T(a_job_may_be_answered_after_the_end), T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
     T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
-    T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last))
+    T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last),
+    T(zeros_are_not_heard_for_ever), T(who_only_lives_does_not_keep_his_place),
+    T(who_waits_for_our_disk_keeps_his_place), T(who_comes_when_it_is_shut_is_told))

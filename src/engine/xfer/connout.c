@@ -250,8 +250,10 @@ static void send_early_again(struct skt_conn *conn, skt_time now)
 static bool put_shake(struct skt_conn *conn, skt_time now)
 {
     struct conn_train *t = &conn->train;
+    /* A receiver that closes at once: without its CONFIRM nobody reads why. */
+    bool may = conn->state <= CONN_REFUSES || (conn->state == CONN_CLOSES && !conn->sender);
 
-    if (conn->shake.due > now || conn->state > CONN_REFUSES || skt_left(t->room) < SKT_XFER_MIN)
+    if (conn->shake.due > now || !may || skt_left(t->room) < SKT_XFER_MIN)
         return false;
     if (conn->shake.state == SKT_SHAKE_CONFIRMS && conn->shake.sent)
         send_early_again(conn, now);

@@ -222,5 +222,6 @@ bool skt_desk_ask(struct skt_desk *desk, struct skt_xfer_event *ev, const struct
     ev->job = skt_jobs_new(desk->jobs, &full);
     if (!ev->job)
         skt_desk_close(desk, SKT_XFER_NO_MEMORY, "out of memory");
+    desk->out += ev->job != 0;
     return ev->job;
 }

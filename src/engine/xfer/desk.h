@@ -75,6 +75,7 @@ struct skt_desk {
     struct skt_jobs *jobs;
     struct skt_pool *pool;
     uint32_t session;
+    uint32_t out; /* jobs of this session that are not answered */
     skt_time now; /* of the last call that had a time */
     bool busy;    /* another session is at a file of this one */
     bool closing; /* the session is to be closed with code and text */

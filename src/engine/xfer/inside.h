@@ -24,6 +24,7 @@ struct session {
     struct skt_take *take;
     bool opened, told_open, closed, told_closed; /* closed: why and text are final */
     bool told_put_off;
+    skt_time moved; /* receiving: when the other end, or the verb, last did something */
     int why;
     bool agreed; /* closed: both ends have the same sum, `hash` */
     uint8_t hash[SKT_HASH];
@@ -34,7 +35,7 @@ struct skt_xfer {
     struct skt_xfer_conf conf;
     uint8_t *secret;
     size_t secret_len;
-    bool locked, stopped;
+    bool locked, stopped, shut;
     uint32_t wrong, wrong_told; /* guesses */
     skt_link link;
     bool linked, full;
@@ -65,6 +66,7 @@ void xfer_settle(struct skt_xfer *x,
     struct session *s); /* after any call of a role: what it wants of the conn, and what that tells */
 void xfer_closed(struct session *s, int why, const char *text); /* final */
 bool xfer_train(struct skt_xfer *x, struct session *s, struct skt_out *out);
-bool xfer_over(const struct skt_xfer *x, const struct session *s); /* it may be freed */
+skt_time xfer_idle_until(const struct skt_xfer *x, const struct session *s); /* then it is closed for doing nothing */
+bool xfer_over(const struct skt_xfer *x, const struct session *s);           /* it may be freed */
 void xfer_session_free(struct session *s);
 void xfer_draw(struct skt_xfer *x, const char *label, uint8_t *ret, size_t n); /* chance that was never given before */

@@ -128,10 +128,15 @@ static void on_opened(struct skt_xfer *x, struct session *s)
     };
 
     s->opened = true;
+    s->moved = x->now;
     if (x->conf.pair)
         x->secret_len = 0; /* the code is used up */
     if (x->conf.send)
         return;
+    if (x->shut) {
+        skt_desk_close(&s->desk, SKT_XFER_REFUSED, "the receiver has just ended");
+        return;
+    }
     xfer_draw(x, "take", (uint8_t *)&take.seed, sizeof take.seed);
     s->take = skt_take_new(&take, &s->desk);
     if (!s->take)
@@ -149,6 +154,8 @@ static void on_spent(struct skt_xfer *x)
 
 static void on_event(struct skt_xfer *x, struct session *s, const struct skt_conn_event *ev)
 {
+    if (ev->kind == SKT_CONN_MESSAGE || ev->kind == SKT_CONN_BLOCK)
+        s->moved = x->now;
     switch (ev->kind) {
     case SKT_CONN_KEYED: on_keyed(x, s); break;
     case SKT_CONN_OPENED: on_opened(x, s); break;
@@ -310,7 +317,7 @@ static enum skt_xfer_reject refuses(struct skt_xfer *x, const struct skt_addr *f
     }
     if (x->locked)
         return SKT_XFER_LOCKED;
-    if (!x->secret_len || x->stopped)
+    if (!x->secret_len || x->stopped || x->shut)
         return SKT_XFER_BUSY;
     if (x->conf.pair ? shaking || slot == x->conf.sessions : !finds_room(x, from, strangers, &slot))
         return SKT_XFER_BUSY;
@@ -397,6 +404,12 @@ void xfer_packet(struct skt_xfer *x, struct skt_span datagram, const struct skt_
 
 /* --- out --- */
 
+/* PING would keep a place for ever. Who waits for our own disk may. */
+skt_time xfer_idle_until(const struct skt_xfer *x, const struct session *s)
+{
+    return s->take && !s->closed && !s->desk.out ? s->moved + x->conf.idle : SKT_NEVER;
+}
+
 bool xfer_train(struct skt_xfer *x, struct session *s, struct skt_out *out)
 {
     size_t n;
@@ -404,6 +417,9 @@ bool xfer_train(struct skt_xfer *x, struct session *s, struct skt_out *out)
     if (!s->conn)
         return false;
     s->desk.now = x->now;
+    if (x->now >= xfer_idle_until(x, s))
+        skt_desk_close(
+            &s->desk, SKT_XFER_SILENT, "nothing came for %u s but signs of life", (unsigned)(x->conf.idle / SKT_SEC));
     if (s->take && !s->closed)
         skt_take_pump(s->take);
     xfer_settle(x, s); /* time may have ended it, or declared something lost, which is then among the blocks */

@@ -326,6 +326,8 @@ void take_zeros(struct skt_take *t, const struct skt_xfer_message *m)
 
         if (!g && !is_stored(f, i)) {
             broken(t, "ZEROS that nobody asked for");
+        } else if (!g && ++f->repeats > f->groups + TAKE_REPEATS) {
+            broken(t, "ZEROS of what is stored, again and again");
         } else if (g && !g->right) {
             g->zeros = true;
             group_try(t, f, g, cell);

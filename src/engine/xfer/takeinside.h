@@ -11,10 +11,12 @@ enum {
     TAKE_RING = 8192,     /* at least the sum of both */
     TAKE_NAMES = 8 << 20, /* bytes of names, above which no more entries are asked for */
     TAKE_NAME = 4096,
-    TAKE_MAKES = 64,       /* MAKE at once */
-    TAKE_COMPARES = 16,    /* groups compared at once, one of a file */
-    TAKE_TRIES = 3,        /* a group that differs so often ends the session */
-    TAKE_PIECES = 4096,    /* ranges of one group */
+    TAKE_MAKES = 64,    /* MAKE at once */
+    TAKE_COMPARES = 16, /* groups compared at once, one of a file */
+    TAKE_TRIES = 3,     /* a group that differs so often ends the session */
+    TAKE_PIECES = 4096, /* ranges of one group */
+    TAKE_REPEATS =
+        4096, /* groups of a file, besides as many as it has, of which ZEROS may be said though they are stored */
     TAKE_LOST = 64 * 1024, /* paths that did not go over, remembered */
     TAKE_SAY = 1024        /* room in the control stream for any message of ours */
 };
@@ -41,6 +43,7 @@ struct take_file {
     uint64_t valued;       /* checked: values that came in order */
     uint64_t compared;     /* checked */
     uint64_t stored, fed;  /* groups in their place; of them the first ones, given to tree */
+    uint64_t repeats;      /* groups that are stored, of which ZEROS came */
     uint64_t bytes, same;  /* of the groups in their place; of them those that were there already */
     struct skt_cells cells;
     struct skt_tree *tree; /* of more than one group */

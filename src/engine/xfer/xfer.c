@@ -12,6 +12,7 @@
  * the same name, and then who has a short break must not lose it. */
 #define DOUBTED    SKT_SEC
 #define WAITED_FOR (5 * SKT_SEC)
+#define IDLE       (600 * SKT_SEC)
 
 /* --- the contract --- */
 
@@ -149,6 +150,8 @@ static skt_time xfer_wake(const void *self)
         at = due < at ? due : at;
         due = s && s->take && s->conn ? skt_take_wake(s->take) : SKT_NEVER;
         at = due < at ? due : at;
+        due = s && s->conn ? xfer_idle_until(x, s) : SKT_NEVER;
+        at = due < at ? due : at;
     }
     return at;
 }
@@ -268,6 +271,8 @@ void skt_xfer_answer(struct skt_xfer *x, uint32_t job, int64_t result)
     if (!skt_jobs_end(&x->jobs, job, &what))
         return;
     s = x->sessions[what.session]; /* is there: jobs hold it */
+    s->desk.out--;
+    s->moved = x->now;
     if (s->take)
         skt_take_answer(s->take, &what, result);
     else
@@ -295,6 +300,8 @@ void skt_xfer_totals(struct skt_xfer *x, uint64_t files, uint64_t bytes)
     x->files = files;
     x->bytes = bytes;
 }
+
+void skt_xfer_shut(struct skt_xfer *x) { x->shut = true; }
 
 void skt_xfer_stop(struct skt_xfer *x)
 {
@@ -349,6 +356,8 @@ static void defaults(struct skt_xfer_conf *c)
 {
     if (!c->window)
         c->window = 64 << 20;
+    if (!c->idle)
+        c->idle = IDLE;
     if (!c->sessions)
         c->sessions = SESSIONS;
     if (c->sessions > SESSIONS_MAX)
