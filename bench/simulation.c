@@ -4,7 +4,7 @@
  * echo: each sends 64 bytes a second to the echo engine and gets them back. tapped: the same, captured in memory. */
 #include "common.h"
 
-#include "drive/sim.h"
+#include "drive/sim/sim.h"
 
 #include <sockit/chat.h>
 #include <sockit/serve.h>

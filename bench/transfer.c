@@ -5,7 +5,7 @@
  * of what the sender does. */
 #include "common.h"
 
-#include "drive/sim.h"
+#include "drive/sim/sim.h"
 #include "engine/xfer/conninside.h"
 #include "engine/xfer/inside.h"
 

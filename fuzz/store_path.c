@@ -1,6 +1,6 @@
-/* drive/storepath.h: what is taken as a path does not lead out, as a slow reader sees it, and what its file is called until it is whole
+/* drive/file/storepath.h: what is taken as a path does not lead out, as a slow reader sees it, and what its file is called until it is whole
  * is a name that no sender may give. The first byte is the depth and the longest name. */
-#include "drive/storepath.h"
+#include "drive/file/storepath.h"
 
 #include <assert.h>
 

@@ -4,7 +4,7 @@
 SKT_BEGIN
 /* The contract between an engine and the world: three calls here, and next(&event) of each engine for the verb.
  * An engine is a state machine: it has no descriptor, no clock and no chance of its own, and nothing calls back.
- * Its drivers are src/drive/rt.c (the kernel) and src/drive/sim.c (the tests' world). */
+ * Its drivers are src/drive/rt/rt.c (the kernel) and src/drive/sim/sim.c (the tests' world). */
 
 /* A conversation: slot (low 20 bits) and generation, given out by the driver. A stale one is refused. 0: none.
  * Slots are small and dense: an engine may keep its state for a link in an array indexed by slot. */

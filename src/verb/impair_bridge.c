@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "cli/json.h"
-#include "drive/bridge.h"
+#include "drive/raw/bridge.h"
 #include "verb/impair_both.h"
 #include "verb/live.h"
 

@@ -3,7 +3,7 @@
 
 #include "cli/json.h"
 #include "drive/qr.h"
-#include "drive/storeslow.h"
+#include "drive/file/storeslow.h"
 #include "verb/objects.h"
 #include "verb/xfer_both.h"
 

@@ -1,7 +1,7 @@
 /* send: files to who runs recv. */
 #include "verb/verbs.h"
 
-#include "drive/store.h"
+#include "drive/file/store.h"
 #include "verb/objects.h"
 #include "verb/xfer_both.h"
 

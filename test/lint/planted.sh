@@ -15,12 +15,12 @@ fail() {
 # good: a tree of two layers that nobody objects to.
 good() {
     rm -rf tree
-    mkdir -p tree/src/base tree/src/engine tree/src/drive tree/src/verb tree/include/sockit tree/examples
-    printf '#pragma once\nstruct thing;\n' | tee tree/include/sockit/bytes.h tree/include/sockit/rt.h tree/src/drive/queue.h >tree/src/base/heap.h
+    mkdir -p tree/src/base tree/src/engine tree/src/drive/rt tree/src/verb tree/include/sockit tree/examples
+    printf '#pragma once\nstruct thing;\n' | tee tree/include/sockit/bytes.h tree/include/sockit/rt.h tree/src/drive/rt/queue.h >tree/src/base/heap.h
     printf '#include "base/heap.h"\n#include <string.h>\n' >tree/src/base/heap.c
     printf '#include <sockit/bytes.h>\n#include "base/heap.h"\n' >tree/src/engine/echo.c
-    printf '#include "drive/queue.h"\n#include <sockit/rt.h>\n' >tree/src/drive/queue.c
-    printf '#include "drive/queue.h"\n' >tree/src/verb/serve.c
+    printf '#include "drive/rt/queue.h"\n#include <sockit/rt.h>\n' >tree/src/drive/rt/queue.c
+    printf '#include "drive/rt/queue.h"\n' >tree/src/verb/serve.c
     printf '#include <sockit/rt.h>\n' >tree/examples/client.c
 }
 
@@ -42,11 +42,11 @@ planted() {
     refused "$1" "$tools/layers" tree
 }
 planted 'base may not include engine' src/base/heap.c '#include "engine/echo.h"'
-planted 'base may not include drive' src/base/heap.h '#  include "drive/queue.h"'
-planted 'engine may not include drive' src/engine/echo.c '#include "drive/queue.h"'
+planted 'base may not include drive' src/base/heap.h '#  include "drive/rt/queue.h"'
+planted 'engine may not include drive' src/engine/echo.c '#include "drive/rt/queue.h"'
 planted 'engine may not include drive' src/engine/echo.c '#include <sockit/rt.h>'
-planted 'drive may not include engine' src/drive/queue.c '#include "engine/echo.h"'
-planted 'drive may not include verb' src/drive/queue.h '#include "verb/serve.h"'
+planted 'drive may not include engine' src/drive/rt/queue.c '#include "engine/echo.h"'
+planted 'drive may not include verb' src/drive/rt/queue.h '#include "verb/serve.h"'
 planted 'base may not include engine' src/base/heap.c '#include <sockit/chat.h>'
 planted 'from src/' src/engine/echo.c '#include "echo.h"'
 planted 'public API' examples/client.c '#include "base/heap.h"'

@@ -1,7 +1,7 @@
 /* lost SEED COUNT SPEC: sends COUNT numbered datagrams over the simulated network, whose path is SPEC in the words of
  * tc-netem, and prints the numbers of those that never arrived, a line each. For tests that compare another world with
  * this one: test/cli/bridge.sh. */
-#include "drive/sim.h"
+#include "drive/sim/sim.h"
 #include "engine/impair/grammar.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "drive/sim.h"
+#include "drive/sim/sim.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* drive/beneath.c: what is below, by openat2 and without it. */
+/* drive/file/beneath.c: what is below, by openat2 and without it. */
 #include "test.h"
 
 #include "storeworld.h"
@@ -7,7 +7,7 @@ static int no_openat2; /* errno of kernels that do not have it, and of lists tha
 static long asked;
 static long may_syscall(long number, int dir, const char *path, void *how, size_t size);
 #define syscall may_syscall
-#include "drive/beneath.c"
+#include "drive/file/beneath.c"
 #undef syscall
 
 static long may_syscall(long number, int dir, const char *path, void *how, size_t size)

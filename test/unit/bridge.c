@@ -1,7 +1,7 @@
-/* drive/bridge.c over real cables: a-b and c-d, and the bridge between b and c, so that what enters at a leaves at d. */
+/* drive/raw/bridge.c over real cables: a-b and c-d, and the bridge between b and c, so that what enters at a leaves at d. */
 #include "cables.h"
 
-#include "drive/bridge.h"
+#include "drive/raw/bridge.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

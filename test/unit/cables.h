@@ -2,7 +2,7 @@
 /* Ethernet cables (veth) in a network namespace that the test made for itself, and frames to send through them. */
 #include "test.h"
 
-#include "drive/packet.h"
+#include "drive/raw/packet.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
-/* drive/fds.c: descriptors, the least recently used is closed first. */
+/* drive/file/fds.c: descriptors, the least recently used is closed first. */
 #include "test.h"
 
-#include "drive/fds.h"
+#include "drive/file/fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

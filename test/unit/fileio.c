@@ -1,9 +1,9 @@
-/* drive/fileio.c: whole bytes, and holes. */
+/* drive/file/fileio.c: whole bytes, and holes. */
 #include "test.h"
 
 #include "storeworld.h"
 
-#include "drive/fileio.h"
+#include "drive/file/fileio.h"
 
 enum { PAGE = 4096 };
 

@@ -1,9 +1,9 @@
-/* drive/net.c: the sockets of the façade as such: time, options, names, poll, stop, show. */
+/* drive/net/net.c: the sockets of the façade as such: time, options, names, poll, stop, show. */
 #include "netpair.h"
 
 #include "failing.h"
 
-#include "../../src/drive/net.c" /* its allocations fail when we say so */
+#include "../../src/drive/net/net.c" /* its allocations fail when we say so */
 
 #include <fcntl.h>
 #include <signal.h>

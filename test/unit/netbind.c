@@ -1,4 +1,4 @@
-/* drive/netbind.c: listeners and bound datagram sockets. */
+/* drive/net/bind.c: listeners and bound datagram sockets. */
 #include "netpair.h"
 
 #include <fcntl.h>

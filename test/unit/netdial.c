@@ -1,4 +1,4 @@
-/* drive/netdial.c: from a text to a connected socket, within the deadline. */
+/* drive/net/dial.c: from a text to a connected socket, within the deadline. */
 #include "netpair.h"
 
 #include <net/if.h>

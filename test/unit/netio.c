@@ -1,9 +1,9 @@
-/* drive/netio.c: bytes and datagrams; every deadline holds. Characters and lines are in netio_text.c. */
+/* drive/net/io.c: bytes and datagrams; every deadline holds. Characters and lines are in netio_text.c. */
 #include "netpair.h"
 
 #include "failing.h"
 
-#include "../../src/drive/netio.c" /* its allocations fail when we say so */
+#include "../../src/drive/net/io.c" /* its allocations fail when we say so */
 
 #include "base/utf8.h"
 

@@ -1,4 +1,4 @@
-/* drive/netio.c: characters and lines, however they travel. */
+/* drive/net/io.c: characters and lines, however they travel. */
 #include "netpair.h"
 
 #include "base/utf8.h"

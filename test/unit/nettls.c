@@ -1,9 +1,9 @@
-/* drive/nettls.c: TLS through the façade, with certificates made on the spot. */
+/* drive/net/tls.c: TLS through the façade, with certificates made on the spot. */
 #include "netpair.h"
 
 #include "failing.h"
 
-#include "../../src/drive/nettls.c" /* its allocations fail when we say so */
+#include "../../src/drive/net/tlsio.c" /* its allocations fail when we say so */
 
 #include <sockit/tls.h>
 

@@ -1,4 +1,4 @@
-/* drive/packet.c and packetlook.c over real cables: frames whole and in order, tags, trains, a full ring, and what is said
+/* drive/raw/packet.c and packetlook.c over real cables: frames whole and in order, tags, trains, a full ring, and what is said
  * of interfaces that will not do, go down, or go for good. */
 #include "cables.h"
 

@@ -1,8 +1,8 @@
-/* drive/queue.c: what waits for one socket. */
+/* drive/rt/queue.c: what waits for one socket. */
 #include "test.h"
 
 #include "base/random.h"
-#include "drive/queue.h"
+#include "drive/rt/queue.h"
 
 #include <errno.h>
 #include <string.h>

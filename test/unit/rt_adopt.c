@@ -1,4 +1,4 @@
-/* drive/adopt.c: descriptors of others: files, pipes, sockets. */
+/* drive/rt/adopt.c: descriptors of others: files, pipes, sockets. */
 #include "rtworld.h"
 
 enum { N = 900 * 1000 };

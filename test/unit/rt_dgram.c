@@ -1,4 +1,4 @@
-/* drive/dgram.c: datagrams, in trains and alone. */
+/* drive/rt/dgram.c: datagrams, in trains and alone. */
 #include "rtworld.h"
 
 #include <netinet/udp.h>

@@ -1,4 +1,4 @@
-/* drive/listen.c: who may come, how many, and what is said when it cannot be. */
+/* drive/rt/listen.c: who may come, how many, and what is said when it cannot be. */
 #include "rtworld.h"
 
 #include "base/acl.h"

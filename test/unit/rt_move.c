@@ -1,4 +1,4 @@
-/* drive/move.c: bytes that nobody looks at, in each of its ways, with every kind of end. */
+/* drive/rt/move.c: bytes that nobody looks at, in each of its ways, with every kind of end. */
 #include "rtworld.h"
 
 #include "drive/tap.h"

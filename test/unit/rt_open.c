@@ -1,4 +1,4 @@
-/* drive/open.c: from a text to a connection, or to a sentence that says why not. */
+/* drive/rt/open.c: from a text to a connection, or to a sentence that says why not. */
 #include "rtworld.h"
 
 #include <sys/wait.h>

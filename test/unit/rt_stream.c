@@ -1,4 +1,4 @@
-/* drive/stream.c: one ordered conversation. */
+/* drive/rt/stream.c: one ordered conversation. */
 #include "rtworld.h"
 
 #include <sys/ioctl.h>

@@ -1,4 +1,4 @@
-/* drive/tlslink.c: a link behind TLS, as its engine sees it: the handshake, both directions, every kind of end. */
+/* drive/rt/tlslink.c: a link behind TLS, as its engine sees it: the handshake, both directions, every kind of end. */
 #include "rttls.h"
 
 enum { N = 2 << 20 };

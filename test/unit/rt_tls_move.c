@@ -1,4 +1,4 @@
-/* drive/tlslink.c and move.c: bytes that nobody looks at, from and to a link behind TLS. */
+/* drive/rt/tlslink.c and move.c: bytes that nobody looks at, from and to a link behind TLS. */
 #include "rttls.h"
 
 enum { N = 2 << 20 };

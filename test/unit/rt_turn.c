@@ -1,4 +1,4 @@
-/* drive/rt.c, link.c: turns, stops, stale links, caps. */
+/* drive/rt/rt.c, link.c: turns, stops, stale links, caps. */
 #include "rtworld.h"
 
 #include <pthread.h>

@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "base/text.h"
-#include "drive/inside.h"
+#include "drive/rt/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* drive/source.c, sourcewalk.c, sourcelate.c: what a sender tells and reads. */
+/* drive/file/source.c, sourcewalk.c, sourcelate.c: what a sender tells and reads. */
 #include "test.h"
 
 #include "storeworld.h"

@@ -1,7 +1,7 @@
-/* drive/spin.c: how long before a deadline to stay awake. */
+/* drive/rt/spin.c: how long before a deadline to stay awake. */
 #include "test.h"
 
-#include "drive/spin.h"
+#include "drive/rt/spin.h"
 
 static void slept(struct spin *s, int n, skt_time late)
 {

@@ -1,9 +1,9 @@
-/* drive/stamp.c: when the kernel received what an engine is told of, however late it is told. */
+/* drive/rt/stamp.c: when the kernel received what an engine is told of, however late it is told. */
 #include "test.h"
 
 #include <sockit/rt.h>
 
-#include "drive/stamp.h"
+#include "drive/rt/stamp.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

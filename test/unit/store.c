@@ -1,4 +1,4 @@
-/* drive/store.c, storemake.c, storework.c: what a receiver's files become. Directories, links and paths are in store_paths.c, full
+/* drive/file/store.c, storemake.c, storework.c: what a receiver's files become. Directories, links and paths are in store_paths.c, full
  * disks and the sandbox in store_limits.c. */
 #include "test.h"
 

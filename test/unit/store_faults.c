@@ -1,4 +1,4 @@
-/* drive/store.h when the world fails: each allocation and each system call in turn, alone or with all that follow. Nothing breaks or
+/* drive/file/store.h when the world fails: each allocation and each system call in turn, alone or with all that follow. Nothing breaks or
  * leaks, what was answered with 0 is so, what was there is whole, and what failed succeeds later. The linker leads the calls here. */
 #include "test.h"
 

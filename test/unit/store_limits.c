@@ -1,4 +1,4 @@
-/* drive/store.c, storemake.c, storework.c: full disks, small limits, the sandbox. Each in a child, whose mounts and limits end with it. */
+/* drive/file/store.c, storemake.c, storework.c: full disks, small limits, the sandbox. Each in a child, whose mounts and limits end with it. */
 #include "test.h"
 
 #include "storeworld.h"

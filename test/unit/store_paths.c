@@ -1,11 +1,11 @@
-/* drive/store.c, storemake.c, storework.c: directories, links, and paths that would lead out. */
+/* drive/file/store.c, storemake.c, storework.c: directories, links, and paths that would lead out. */
 #include "test.h"
 
 #include "storeworld.h"
 
 #include <sys/syscall.h>
 
-#include "drive/storeinside.h"
+#include "drive/file/storeinside.h"
 
 #include <sys/sysmacros.h>
 

@@ -1,4 +1,4 @@
-/* drive/store.h from one end to the other: a tree is read and stored by a plain engine, killed at any step, and begun again. */
+/* drive/file/store.h from one end to the other: a tree is read and stored by a plain engine, killed at any step, and begun again. */
 #include "test.h"
 
 #include "storeworld.h"

@@ -1,7 +1,7 @@
-/* drive/storepath.c: which paths are taken, and what unfinished files are called. */
+/* drive/file/storepath.c: which paths are taken, and what unfinished files are called. */
 #include "test.h"
 
-#include "drive/storepath.h"
+#include "drive/file/storepath.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
-/* drive/storeslow.c, storeleave.c: with a disk that takes as long as the test likes. The store's calls of syncfs and of copying come here. */
+/* drive/file/storeslow.c, storeleave.c: with a disk that takes as long as the test likes. The store's calls of syncfs and of copying come here. */
 #include "test.h"
 
-#include "drive/storeslow.h"
+#include "drive/file/storeslow.h"
 #include "storeworld.h"
 
 #include <semaphore.h>

@@ -1,7 +1,7 @@
 #pragma once
 /* A directory of the test's own, and the events of an engine by hand. */
 #include <sockit/xfer.h>
-#include "drive/store.h"
+#include "drive/file/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
