@@ -301,6 +301,34 @@ static void zeros_are_not_heard_for_ever(void **state)
     closes_with(2, "ZEROS of what is stored, again and again");
 }
 
+/* There is a file of that name, but nobody has sent it: it may not get another. */
+static void a_link_is_to_what_was_sent(void **state)
+{
+    struct skt_xfer_message link = { .kind = SKT_XFER_ENTRY,
+        .file = 1,
+        .entry = { .kind = SKT_XFER_HARDLINK, .path = skt_span_str("link"), .target = skt_span_str("there") } };
+    uint8_t hash[32];
+
+    begin_receiver(plain);
+    verb_make(&w.tree, SKT_XFER_FILE, "there", "", 5, 1, false);
+    say_entry(0, "sent", 0);
+    skt_group_hash(0, 0, skt_span_of(NULL, 0), hash);
+    run(50 * SKT_MS);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_HASHES, .count = 1, .hash = hash });
+    say(&link);
+    run(SKT_SEC);
+    assert_non_null(heard(SKT_XFER_REFUSE));
+    assert_int_equal(heard(SKT_XFER_REFUSE)->error, ENOENT);
+    link.file = 2;
+    link.entry.target = skt_span_str("sent");
+    say(&link);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END, .file = 3 });
+    run(SKT_SEC);
+    assert_non_null(heard(SKT_XFER_DONE));
+    assert_true(heard(SKT_XFER_DONE)->stored == 2 && heard(SKT_XFER_DONE)->refused == 1);
+    end();
+}
+
 /* --- places --- */
 
 static void who_only_lives_does_not_keep_his_place(void **state)
@@ -478,5 +506,5 @@ RUN(T(who_stood_still_reads_first_what_came_meanwhile), T(a_word_that_nobody_lis
     T(a_job_may_be_answered_after_the_end), T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
     T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
     T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last),
-    T(zeros_are_not_heard_for_ever), T(who_only_lives_does_not_keep_his_place),
+    T(zeros_are_not_heard_for_ever), T(a_link_is_to_what_was_sent), T(who_only_lives_does_not_keep_his_place),
     T(who_waits_for_our_disk_keeps_his_place), T(who_comes_when_it_is_shut_is_told))

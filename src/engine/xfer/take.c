@@ -566,7 +566,8 @@ struct skt_take *skt_take_new(const struct skt_take_conf *conf, struct skt_desk 
     skt_list_init(&t->again);
     skt_list_init(&t->busy);
     skt_list_init(&t->spare);
-    (void)skt_map_init(&t->lost, TAKE_LOST, conf->seed); /* allocates nothing yet */
+    (void)skt_map_init(
+        &t->paths, conf->max_files < TAKE_PATHS ? conf->max_files : TAKE_PATHS, conf->seed); /* allocates nothing yet */
     skt_hasher_init(&t->sum);
     return t;
 }
@@ -593,7 +594,7 @@ void skt_take_free(struct skt_take *t)
         f->jobs = 0; /* nobody will answer */
         file_free(t, f);
     }
-    skt_map_done(&t->lost);
+    skt_map_done(&t->paths);
     take_spare_done(t);
     free(t->ring);
     free(t);

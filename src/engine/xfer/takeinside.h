@@ -17,8 +17,8 @@ enum {
     TAKE_PIECES = 4096, /* ranges of one group */
     TAKE_REPEATS =
         4096, /* groups of a file, besides as many as it has, of which ZEROS may be said though they are stored */
-    TAKE_LOST = 64 * 1024, /* paths that did not go over, remembered */
-    TAKE_SAY = 1024        /* room in the control stream for any message of ours */
+    TAKE_PATHS = 1 << 24, /* that are remembered */
+    TAKE_SAY = 1024       /* room in the control stream for any message of ours */
 };
 #define TAKE_BYTES  ((uint64_t)1 << 48) /* of one file */
 #define TAKE_STORED (100 * SKT_MS)      /* from one STORED to the next */
@@ -83,8 +83,8 @@ struct skt_take {
     uint32_t next_file; /* the last block ended there */
     uint64_t next_at;
     struct take_file *told; /* the event has its meta: it goes at the next call */
-    struct skt_map lost;    /* key of a path that did not go over -> errno */
-    bool lost_more;         /* and others */
+    struct skt_map paths;   /* key of a path that is settled -> 0: a file; errno: it did not go over */
+    bool paths_more;        /* and others: no memory */
     struct skt_hasher sum;
     uint8_t sum_hash[SKT_HASH];
     uint32_t said_base;
