@@ -455,6 +455,21 @@ static void another_sum_of_the_receiver_is_no_success(void **state)
     closes_with(8, "the sums of sender and receiver differ");
 }
 
+/* The last word and the end come in one packet. */
+static void what_is_stored_is_told_after_the_end(void **state)
+{
+    begin_sender();
+    say_need(SKT_XFER_NEED, 0, 0, 1);
+    run(SKT_SEC);
+    assert_int_equal(w.verb.done, 0);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_STORED, .file = 1 });
+    skt_conn_close(w.peer, w.now, SKT_XFER_STOPPED, "enough");
+    run(SKT_SEC);
+    assert_true(w.verb.closed && w.verb.done == 1 && w.verb.failed == 0);
+    assert_int_equal(w.verb.why, -ECANCELED);
+    end();
+}
+
 static void what_only_a_sender_says_closes(void **state)
 {
     static const struct skt_xfer_message wrong[] = { { .kind = SKT_XFER_OFFER }, { .kind = SKT_XFER_END },
@@ -506,5 +521,6 @@ RUN(T(who_stood_still_reads_first_what_came_meanwhile), T(a_word_that_nobody_lis
     T(a_job_may_be_answered_after_the_end), T(a_receiver_asks_for_what_there_is), T(a_receiver_stores_what_it_was_sent),
     T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
     T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last),
-    T(zeros_are_not_heard_for_ever), T(a_link_is_to_what_was_sent), T(who_only_lives_does_not_keep_his_place),
-    T(who_waits_for_our_disk_keeps_his_place), T(who_comes_when_it_is_shut_is_told))
+    T(what_is_stored_is_told_after_the_end), T(zeros_are_not_heard_for_ever), T(a_link_is_to_what_was_sent),
+    T(who_only_lives_does_not_keep_his_place), T(who_waits_for_our_disk_keeps_his_place),
+    T(who_comes_when_it_is_shut_is_told))

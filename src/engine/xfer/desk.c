@@ -205,6 +205,10 @@ void skt_desk_close(struct skt_desk *desk, uint16_t code, const char *fmt, ...)
     va_end(ap);
 }
 
+void skt_desk_broken(struct skt_desk *desk, const char *what) { skt_desk_close(desk, SKT_XFER_BROKEN, "%s", what); }
+
+void skt_desk_no_memory(struct skt_desk *desk) { skt_desk_close(desk, SKT_XFER_NO_MEMORY, "out of memory"); }
+
 void skt_desk_say(struct skt_desk *desk, const struct skt_xfer_message *message)
 {
     if (!desk->closing && !skt_conn_say(desk->conn, message))
@@ -221,7 +225,7 @@ bool skt_desk_ask(struct skt_desk *desk, struct skt_xfer_event *ev, const struct
     ev->file = job->file;
     ev->job = skt_jobs_new(desk->jobs, &full);
     if (!ev->job)
-        skt_desk_close(desk, SKT_XFER_NO_MEMORY, "out of memory");
+        skt_desk_no_memory(desk);
     desk->out += ev->job != 0;
     return ev->job;
 }

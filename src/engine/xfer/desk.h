@@ -94,6 +94,9 @@ static inline void skt_desk_failed(struct skt_desk *desk, int why)
 }
 /* The first one counts. */
 void skt_desk_close(struct skt_desk *desk, uint16_t code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The two that are most common. */
+void skt_desk_broken(struct skt_desk *desk, const char *what); /* the other end broke the protocol */
+void skt_desk_no_memory(struct skt_desk *desk);
 void skt_desk_say(
     struct skt_desk *desk, const struct skt_xfer_message *message); /* who asked for room before; else it ends */
 /* A question for the verb: fills session, job and file of the event. False: no memory; the session ends. */

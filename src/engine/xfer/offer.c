@@ -94,12 +94,10 @@ int skt_offer_entry(struct skt_offer *o, const struct skt_xfer_meta *meta)
 
 /* --- messages --- */
 
-static void broken(struct skt_offer *o, const char *what) { skt_desk_close(o->desk, SKT_XFER_BROKEN, "%s", what); }
-
 static void on_more(struct skt_offer *o, const struct skt_xfer_message *m)
 {
     if (m->file < o->granted) {
-        broken(o, "MORE went back");
+        skt_desk_broken(o->desk, "MORE went back");
         return;
     }
     o->granted = m->file;
@@ -115,20 +113,20 @@ static void on_want(struct skt_offer *o, const struct skt_xfer_message *m)
     int r = 0;
 
     if (m->file >= o->count || m->file < o->stored || !f || f->meta.kind != SKT_XFER_FILE) {
-        broken(o, "NEED or CHECK of what is no file, or stored");
+        skt_desk_broken(o->desk, "NEED or CHECK of what is no file, or stored");
     } else if (!want.count || want.count > f->groups || want.group > f->groups - want.count) {
-        broken(o, "NEED beyond the end of the file");
+        skt_desk_broken(o->desk, "NEED beyond the end of the file");
     } else if (check && (f->checked || f->needed)) {
-        broken(o, "CHECK twice, or after NEED");
+        skt_desk_broken(o->desk, "CHECK twice, or after NEED");
     } else if (!f->failed) {
         f->checked |= check;
         f->needed |= !check;
         r = offer_want(check ? &o->checking : &o->needs, &want);
     }
     if (r == -ENOSPC)
-        broken(o, "too much is asked for at once");
+        skt_desk_broken(o->desk, "too much is asked for at once");
     else if (r)
-        skt_desk_close(o->desk, SKT_XFER_NO_MEMORY, "out of memory");
+        skt_desk_no_memory(o->desk);
 }
 
 static void on_refuse(struct skt_offer *o, const struct skt_xfer_message *m)
@@ -137,7 +135,7 @@ static void on_refuse(struct skt_offer *o, const struct skt_xfer_message *m)
     size_t n = skt_len(m->text);
 
     if (m->file >= o->count || m->file < o->stored || !f) {
-        broken(o, "REFUSE of what is not offered, or stored");
+        skt_desk_broken(o->desk, "REFUSE of what is not offered, or stored");
         return;
     }
     if (f->failed)
@@ -152,7 +150,7 @@ static void on_refuse(struct skt_offer *o, const struct skt_xfer_message *m)
 static void on_stored(struct skt_offer *o, const struct skt_xfer_message *m)
 {
     if (m->file < o->stored || m->file > o->count) {
-        broken(o, "STORED went back, or beyond what was offered");
+        skt_desk_broken(o->desk, "STORED went back, or beyond what was offered");
         return;
     }
     o->stored = m->file;
@@ -162,7 +160,7 @@ static void on_stored(struct skt_offer *o, const struct skt_xfer_message *m)
 static void on_done(struct skt_offer *o, const struct skt_xfer_message *m)
 {
     if (o->their_done || !o->end_said) {
-        broken(o, "DONE twice, or before END");
+        skt_desk_broken(o->desk, "DONE twice, or before END");
         return;
     }
     o->their_done = true;
@@ -181,7 +179,7 @@ void skt_offer_message(struct skt_offer *o, const struct skt_xfer_message *m)
     case SKT_XFER_REFUSE: on_refuse(o, m); break;
     case SKT_XFER_STORED: on_stored(o, m); break;
     case SKT_XFER_DONE: on_done(o, m); break;
-    default: broken(o, "a message that a receiver does not say"); break;
+    default: skt_desk_broken(o->desk, "a message that a receiver does not say"); break;
     }
 }
 
@@ -215,6 +213,12 @@ static void root(const struct offer_file *f, uint8_t *ret_hash)
     skt_tree_root(&tree, ret_hash);
 }
 
+/* All of it went, and it did not change meanwhile. */
+static bool is_sent(const struct offer_file *f)
+{
+    return f->meta.kind != SKT_XFER_FILE || (f->hashed == f->groups && f->last == OFFER_UNCHANGED);
+}
+
 /* The receiver says that the first file is settled: first it may be closed, then the user hears of it. */
 static bool tell_settled(struct skt_offer *o, struct offer_file *f, struct skt_xfer_event *ev)
 {
@@ -230,8 +234,8 @@ static bool tell_settled(struct skt_offer *o, struct offer_file *f, struct skt_x
         f->opened = false;
         return tell(o, f, ev, SKT_XFER_FORGET);
     }
-    if (is_file && !f->failed && (f->hashed < f->groups || f->last != OFFER_UNCHANGED)) {
-        broken(o, "STORED of what was not sent");
+    if (!f->failed && !is_sent(f)) {
+        skt_desk_broken(o->desk, "STORED of what was not sent");
         return false;
     }
     if (is_file && !f->failed)
@@ -300,6 +304,7 @@ static void compare_sums(struct skt_offer *o)
     skt_desk_close(o->desk, SKT_XFER_DONE_WELL, "%s", "");
 }
 
+/* After the end: each file, in order, when its jobs are answered. Those that the receiver has are told. */
 static bool next_ended(struct skt_offer *o, struct skt_xfer_event *ev)
 {
     for (struct offer_file *f; (f = offer_file(o, o->base));) {
@@ -307,6 +312,9 @@ static bool next_ended(struct skt_offer *o, struct skt_xfer_event *ev)
 
         if (f->jobs)
             return false;
+        if (o->base != o->stored && !f->failed && is_sent(f))
+            return tell_settled(o, f, ev);
+        o->stored += o->base == o->stored; /* the others are not there, nor told */
         o->ring[o->base++ % OFFER_RING] = NULL;
         if (opened) {
             o->told = f;

@@ -12,8 +12,6 @@ uint32_t offer_group_len(const struct offer_file *f, uint64_t group)
     return left < SKT_GROUP ? (uint32_t)left : SKT_GROUP;
 }
 
-static void no_memory(struct skt_offer *o) { skt_desk_close(o->desk, SKT_XFER_NO_MEMORY, "out of memory"); }
-
 bool offer_has_room(const struct skt_offer *o, size_t more)
 {
     return !o->desk->closing && skt_conn_say_room(o->desk->conn) >= more + (size_t)OFFER_PROMISE * (o->jobs + 1);
@@ -175,7 +173,7 @@ static bool take_value(struct skt_offer *o, struct offer_file *f, uint64_t group
     struct skt_cell *cell = skt_cell_make(&f->cells, group, &o->desk->cells);
 
     if (!cell) {
-        no_memory(o);
+        skt_desk_no_memory(o->desk);
         return false;
     }
     if (cell->known) {
@@ -203,7 +201,7 @@ static void go(struct skt_offer *o, struct offer_file *f, const struct skt_job *
     if (!g) {
         o->unsent -= job->len;
         bytes_free(o, job->bytes, job->len);
-        no_memory(o);
+        skt_desk_no_memory(o->desk);
         return;
     }
     skt_list_put(&o->ready, &g->list);
@@ -268,7 +266,7 @@ static bool read_one(struct skt_offer *o, struct offer_wants *wants, struct skt_
         .meta = &f->meta };
     if (!job.bytes || !skt_desk_ask(o->desk, ev, &job)) {
         skt_pool_put(o->desk->pool, job.bytes, job.len);
-        no_memory(o);
+        skt_desk_no_memory(o->desk);
         return false;
     }
     want->group++;
@@ -320,7 +318,7 @@ static bool put_lost(struct skt_offer *o, struct offer_group *g, size_t room)
     }
     len = range.to - range.from < room ? (uint32_t)(range.to - range.from) : (uint32_t)room;
     if (skt_ranges_drop(&g->lost, range.from, range.from + len, NULL)) {
-        no_memory(o);
+        skt_desk_no_memory(o->desk);
         return false;
     }
     put_piece(o, g, (uint32_t)range.from, len);
@@ -376,7 +374,7 @@ void skt_offer_acked(struct skt_offer *o, const struct skt_conn_piece *piece)
         return;
     if (skt_ranges_take(&g->acked, piece->from, piece->from + piece->len, &fresh) ||
         skt_ranges_drop(&g->lost, piece->from, piece->from + piece->len, NULL)) {
-        no_memory(o);
+        skt_desk_no_memory(o->desk);
         return;
     }
     g->n_acked += (uint32_t)fresh;
@@ -401,7 +399,7 @@ void skt_offer_lost(struct skt_offer *o, const struct skt_conn_piece *piece)
             next = has.to < end ? has.to : end;
         }
         if (to > at && skt_ranges_take(&g->lost, at, to, NULL)) {
-            no_memory(o);
+            skt_desk_no_memory(o->desk);
             return;
         }
         at = next;

@@ -118,7 +118,7 @@ static void on_keyed(struct skt_xfer *x, struct session *s)
     if (s->offer)
         skt_offer_open(s->offer, x->files, x->bytes);
     else
-        skt_desk_close(&s->desk, SKT_XFER_NO_MEMORY, "out of memory");
+        skt_desk_no_memory(&s->desk);
 }
 
 static void on_opened(struct skt_xfer *x, struct session *s)
@@ -140,7 +140,7 @@ static void on_opened(struct skt_xfer *x, struct session *s)
     xfer_draw(x, "take", (uint8_t *)&take.seed, sizeof take.seed);
     s->take = skt_take_new(&take, &s->desk);
     if (!s->take)
-        skt_desk_close(&s->desk, SKT_XFER_NO_MEMORY, "out of memory");
+        skt_desk_no_memory(&s->desk);
 }
 
 static void on_spent(struct skt_xfer *x)

@@ -64,12 +64,10 @@ static bool is_late(const struct take_file *f)
 
 /* --- messages --- */
 
-static void broken(struct skt_take *t, const char *what) { skt_desk_close(t->desk, SKT_XFER_BROKEN, "%s", what); }
-
 static void on_offer(struct skt_take *t, const struct skt_xfer_message *m)
 {
     if (t->offered || t->count) {
-        broken(t, "OFFER twice, or late");
+        skt_desk_broken(t->desk, "OFFER twice, or late");
         return;
     }
     t->offered = true;
@@ -130,7 +128,7 @@ static void on_entry(struct skt_take *t, const struct skt_xfer_message *m)
     struct take_file *f;
 
     if (wrong) {
-        broken(t, wrong);
+        skt_desk_broken(t->desk, wrong);
         return;
     }
     if (m->file >= t->conf.max_files) {
@@ -139,7 +137,7 @@ static void on_entry(struct skt_take *t, const struct skt_xfer_message *m)
     }
     f = file_new(&m->entry, m->file);
     if (!f) {
-        skt_desk_close(t->desk, SKT_XFER_NO_MEMORY, "out of memory");
+        skt_desk_no_memory(t->desk);
         return;
     }
     t->names += skt_len(f->meta.path) + skt_len(f->meta.target);
@@ -154,7 +152,7 @@ static void on_entry(struct skt_take *t, const struct skt_xfer_message *m)
 static void on_end(struct skt_take *t, const struct skt_xfer_message *m)
 {
     if (t->all || m->file != t->count) {
-        broken(t, "END twice, or of another number of files");
+        skt_desk_broken(t->desk, "END twice, or of another number of files");
         return;
     }
     t->all = true;
@@ -166,7 +164,7 @@ static void on_skip(struct skt_take *t, const struct skt_xfer_message *m)
 
     if (m->file >= t->count || (f && f->meta.kind != SKT_XFER_FILE) ||
         (f ? f->state == TAKE_DONE || f->state == TAKE_FINISHING : false)) {
-        broken(t, "SKIP of what is no file, or whole");
+        skt_desk_broken(t->desk, "SKIP of what is no file, or whole");
         return;
     }
     if (f)
@@ -177,7 +175,7 @@ static void on_skip(struct skt_take *t, const struct skt_xfer_message *m)
 static void on_sum(struct skt_take *t, const struct skt_xfer_message *m)
 {
     if (!t->done)
-        broken(t, "SUM before DONE");
+        skt_desk_broken(t->desk, "SUM before DONE");
     else if (memcmp(m->hash, t->sum_hash, SKT_HASH) != 0)
         skt_desk_close(t->desk, SKT_XFER_DIFFERS, "the sums of sender and receiver differ");
     else
@@ -196,107 +194,8 @@ void skt_take_message(struct skt_take *t, const struct skt_xfer_message *m)
     case SKT_XFER_ZEROS: take_zeros(t, m); break;
     case SKT_XFER_SKIP: on_skip(t, m); break;
     case SKT_XFER_SUM: on_sum(t, m); break;
-    default: broken(t, "a message that a sender does not say"); break;
+    default: skt_desk_broken(t->desk, "a message that a sender does not say"); break;
     }
-}
-
-/* --- what is said --- */
-
-static bool has_room(const struct skt_take *t)
-{
-    return !t->desk->closing && skt_conn_say_room(t->desk->conn) >= TAKE_SAY;
-}
-
-static void say_stored(struct skt_take *t)
-{
-    const struct skt_xfer_stats *stats = &t->desk->stats;
-
-    skt_desk_say(
-        t->desk, &(struct skt_xfer_message){ .kind = SKT_XFER_STORED, .file = t->base, .bytes = stats->bytes_done });
-    t->said_base = t->base;
-    t->said_bytes = stats->bytes_done;
-    t->said_at = t->desk->now;
-}
-
-static bool has_progress(const struct skt_take *t)
-{
-    return t->said_base != t->base || t->said_bytes != t->desk->stats.bytes_done;
-}
-
-/* Entries: as far ahead as there is room for them. STORED goes first: by it the sender knows that its own ring has room. */
-static void say_more(struct skt_take *t)
-{
-    uint64_t more = (uint64_t)t->count + TAKE_AHEAD, most = (uint64_t)t->conf.max_files + 1;
-
-    if (t->all || t->names > TAKE_NAMES)
-        return;
-    if (more > (uint64_t)t->base + TAKE_FILES)
-        more = (uint64_t)t->base + TAKE_FILES;
-    if (more > most)
-        more = most;
-    if (more <= t->granted || (more < most && more - t->granted < TAKE_AHEAD / 4)) /* the last step may be small */
-        return;
-    if (t->said_base != t->base)
-        say_stored(t);
-    t->granted = (uint32_t)more;
-    skt_desk_say(t->desk, &(struct skt_xfer_message){ .kind = SKT_XFER_MORE, .file = t->granted });
-}
-
-static void say_of_files(struct skt_take *t)
-{
-    struct take_file *f;
-
-    while ((f = SKT_LIST_FIRST(&t->saying, struct take_file, saying)) && has_room(t)) {
-        struct skt_xfer_message m = { .kind = f->say, .file = f->number };
-
-        skt_list_drop(&f->saying);
-        f->say = 0;
-        f->check_said |= m.kind == SKT_XFER_CHECK;
-        if (m.kind == SKT_XFER_REFUSE) {
-            m.error = (uint16_t)-f->why;
-            m.text = skt_span_str(f->text ? f->text : "");
-        }
-        skt_desk_say(t->desk, &m);
-    }
-}
-
-static void say_done(struct skt_take *t)
-{
-    if (has_progress(t)) /* the sender's user wants to see the last bytes counted */
-        say_stored(t);
-    t->done = true;
-    skt_desk_say(t->desk,
-        &(struct skt_xfer_message){
-            .kind = SKT_XFER_DONE, .hash = t->sum_hash, .stored = t->n_stored, .refused = t->count - t->n_stored });
-}
-
-void skt_take_pump(struct skt_take *t)
-{
-    if (t->ended || !has_room(t))
-        return;
-    say_more(t);
-    say_of_files(t);
-    take_again(t);
-    take_ask(t);
-    if (has_progress(t) && has_room(t) &&
-        (t->desk->now >= t->said_at + TAKE_STORED || t->base - t->said_base >= TAKE_AHEAD / 4))
-        say_stored(t);
-    if (t->synced && !t->done && has_room(t))
-        say_done(t);
-}
-
-skt_time skt_take_wake(const struct skt_take *t)
-{
-    const struct take_file *f = SKT_LIST_FIRST(&t->busy, struct take_file, todo);
-    skt_time at = f ? f->again_at : SKT_NEVER, stored = t->said_at + TAKE_STORED;
-
-    if (t->ended || t->done)
-        return SKT_NEVER;
-    if (!skt_list_empty(&t->saying) && has_room(t))
-        return t->desk->now;
-    if (f && at <= t->desk->now) /* the verb has not asked for it yet: no reason to spin */
-        at = t->desk->now + TAKE_AGAIN;
-    return has_progress(t) && has_room(t) && stored < at ? stored : at;
 }
 
 /* --- events --- */

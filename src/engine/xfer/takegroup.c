@@ -14,10 +14,6 @@ uint32_t take_group_len(const struct take_file *f, uint64_t group)
     return left < SKT_GROUP ? (uint32_t)left : SKT_GROUP;
 }
 
-static void broken(struct skt_take *t, const char *what) { skt_desk_close(t->desk, SKT_XFER_BROKEN, "%s", what); }
-
-static void no_memory(struct skt_take *t) { skt_desk_close(t->desk, SKT_XFER_NO_MEMORY, "out of memory"); }
-
 /* --- groups: spare ones keep their table of ranges --- */
 
 static struct take_group *group_new(struct skt_take *t, struct take_file *f, uint64_t index)
@@ -93,11 +89,6 @@ void take_spare_done(struct skt_take *t)
 
 /* --- asking --- */
 
-static bool has_room(const struct skt_take *t)
-{
-    return !t->desk->closing && skt_conn_say_room(t->desk->conn) >= TAKE_SAY;
-}
-
 static void say_need(struct skt_take *t, const struct take_file *f, uint64_t group, uint64_t count)
 {
     skt_desk_say(t->desk,
@@ -116,7 +107,7 @@ static bool begin_group(struct skt_take *t, struct take_file *f)
     if (cell)
         cell->group = group_new(t, f, f->ask);
     if (!cell || !cell->group) {
-        no_memory(t);
+        skt_desk_no_memory(t->desk);
         return false;
     }
     return true;
@@ -150,7 +141,7 @@ void take_ask(struct skt_take *t)
 {
     struct take_file *f;
 
-    while ((f = SKT_LIST_FIRST(&t->asking, struct take_file, asking)) && has_room(t)) {
+    while ((f = SKT_LIST_FIRST(&t->asking, struct take_file, asking)) && take_has_room(t)) {
         if (!ask_run(t, f))
             return;
         if (f->ask == f->ask_end)
@@ -162,7 +153,7 @@ void take_again(struct skt_take *t)
 {
     struct take_group *g;
 
-    while ((g = SKT_LIST_FIRST(&t->again, struct take_group, list)) && has_room(t)) {
+    while ((g = SKT_LIST_FIRST(&t->again, struct take_group, list)) && take_has_room(t)) {
         skt_list_drop(&g->list);
         say_need(t, g->file, g->index, 1);
     }
@@ -184,7 +175,7 @@ static void feed(struct skt_take *t, struct take_file *f)
     if (!f->tree) {
         f->tree = malloc(sizeof *f->tree);
         if (!f->tree) {
-            no_memory(t);
+            skt_desk_no_memory(t->desk);
             return;
         }
         skt_tree_init(f->tree);
@@ -254,12 +245,12 @@ static void check_value(struct skt_take *t, struct take_file *f, uint64_t group,
     struct skt_cell *cell;
 
     if (!f->check_said || group != f->valued) {
-        broken(t, "HASHES that nobody asked for");
+        skt_desk_broken(t->desk, "HASHES that nobody asked for");
         return;
     }
     cell = skt_cell_make(&f->cells, group, &t->desk->cells);
     if (!cell) {
-        no_memory(t);
+        skt_desk_no_memory(t->desk);
         return;
     }
     memcpy(cell->value, value, SKT_HASH);
@@ -280,7 +271,7 @@ static void one_value(struct skt_take *t, struct take_file *f, uint64_t group, c
     if (group < f->fed)
         return;
     if (cell && cell->known && memcmp(cell->value, value, SKT_HASH) != 0) {
-        broken(t, "HASHES twice with other values");
+        skt_desk_broken(t->desk, "HASHES twice with other values");
     } else if (cell && cell->group) {
         memcpy(cell->value, value, SKT_HASH);
         cell->known = true;
@@ -296,11 +287,11 @@ static struct take_file *file_of(struct skt_take *t, const struct skt_xfer_messa
     struct take_file *f = take_file(t, m->file);
 
     if (m->file >= t->count || (f && (f->meta.kind != SKT_XFER_FILE || f->state < TAKE_FILLING))) {
-        broken(t, "HASHES or ZEROS of what was not asked for");
+        skt_desk_broken(t->desk, "HASHES or ZEROS of what was not asked for");
         return NULL;
     }
     if (f && (m->count > f->groups || m->group > f->groups - m->count)) {
-        broken(t, "HASHES or ZEROS beyond the end of the file");
+        skt_desk_broken(t->desk, "HASHES or ZEROS beyond the end of the file");
         return NULL;
     }
     return f && f->state == TAKE_FILLING ? f : NULL;
@@ -325,9 +316,9 @@ void take_zeros(struct skt_take *t, const struct skt_xfer_message *m)
         struct take_group *g = cell ? cell->group : NULL;
 
         if (!g && !is_stored(f, i)) {
-            broken(t, "ZEROS that nobody asked for");
+            skt_desk_broken(t->desk, "ZEROS that nobody asked for");
         } else if (!g && ++f->repeats > f->groups + TAKE_REPEATS) {
-            broken(t, "ZEROS of what is stored, again and again");
+            skt_desk_broken(t->desk, "ZEROS of what is stored, again and again");
         } else if (g && !g->right) {
             g->zeros = true;
             group_try(t, f, g, cell);
@@ -346,9 +337,9 @@ static void put_block(struct skt_take *t, struct take_group *g, uint32_t from, s
         g->bytes = skt_pool_get(t->desk->pool, g->len);
     r = g->bytes ? skt_ranges_take(&g->got, from, from + skt_len(bytes), &fresh) : -ENOMEM;
     if (r == -ENOSPC)
-        broken(t, "a group in too many pieces");
+        skt_desk_broken(t->desk, "a group in too many pieces");
     else if (r)
-        no_memory(t);
+        skt_desk_no_memory(t->desk);
     else if (fresh && bytes.p != g->bytes + from) /* else it is in its place */
         memcpy(g->bytes + from, bytes.p, skt_len(bytes));
     g->n_got += (uint32_t)fresh;
@@ -377,7 +368,7 @@ void skt_take_block(struct skt_take *t, uint32_t file, uint64_t offset, struct s
         if (!t->desk->closing)
             group_try(t, f, g, cell);
     } else if (g || !f || !is_stored(f, index)) {
-        broken(t, "a BLOCK that nobody asked for");
+        skt_desk_broken(t->desk, "a BLOCK that nobody asked for");
     }
 }
 
@@ -442,7 +433,7 @@ bool take_compare(struct skt_take *t, struct take_file *f, struct skt_xfer_event
         return false;
     job.bytes = skt_pool_get(t->desk->pool, len);
     if (!job.bytes) {
-        no_memory(t);
+        skt_desk_no_memory(t->desk);
         return false;
     }
     *ev = (struct skt_xfer_event){ .kind = SKT_XFER_READ,

@@ -3,7 +3,7 @@
 #include "base/ranges.h"
 #include "engine/xfer/take.h"
 
-/* What take.c (files), takegroup.c (their groups) and takelinks.c share. */
+/* What take.c (files), takegroup.c (their groups), takelinks.c and takesay.c share. */
 
 enum {
     TAKE_FILES = 4096,    /* not settled, of which entries are taken */
@@ -94,6 +94,11 @@ struct skt_take {
 };
 
 struct take_file *take_file(const struct skt_take *t, uint32_t number); /* NULL: settled, or not there */
+/* For any message of ours. */
+static inline bool take_has_room(const struct skt_take *t)
+{
+    return !t->desk->closing && skt_conn_say_room(t->desk->conn) >= TAKE_SAY;
+}
 void take_fail(struct skt_take *t, struct take_file *f, int why, const char *text, bool say);
 
 /* takelinks.c */
