@@ -356,6 +356,9 @@ const struct skt_verb skt_verb_recv = {
         "touched, nothing that exists is overwritten unless asked. A file has its name when it is whole and verified; "
         "what broke off before that waits as NAME.part-sockit, and goes on from there. The disk is asked once, at the end: after a power "
         "cut before that a file may have its name and not its bytes; then --overwrite sends it again.\n\n"
+        "--overwrite is about bytes: a file that is there with the same ones, and a directory, get the sender's mode and time in any case, as "
+        "with rsync -a. NAME.part-sockit is recv's own name: a plain file of yours that is called so is taken for what a transfer "
+        "left, compared, cut or lengthened, and used up.\n\n"
         "Exit codes are those of send; -k ends by a signal, with 0 if anybody came.",
     .examples = SKT_EXAMPLES({ "sockit recv inbox", "shows what to type at the other end" },
         { "sockit recv -k --key-file ~/.config/sockit/team.key inbox", "stays up, for all who have the key" },
