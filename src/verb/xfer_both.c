@@ -2,9 +2,9 @@
 #include "verb/xfer_both.h"
 
 #include "base/text.h"
-#include "cli/json.h"
 #include "drive/crypt.h"
 #include "drive/tap.h"
+#include "verb/xfer_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -115,28 +115,6 @@ int xfer_new(struct xfer_both *x)
 
 /* --- what happened --- */
 
-static void json_hash(struct skt_json *j, const char *name, const uint8_t *hash)
-{
-    char hex[65];
-
-    for (int i = 0; hash && i < 32; i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    if (hash)
-        skt_json_str(j, name, hex);
-}
-
-static const char *kind_name(uint8_t kind)
-{
-    switch ((enum skt_xfer_kind)kind) {
-    case SKT_XFER_FILE: return "file";
-    case SKT_XFER_DIR:
-    case SKT_XFER_DIR_AGAIN: return "directory";
-    case SKT_XFER_SYMLINK: return "symlink";
-    case SKT_XFER_HARDLINK: return "hardlink";
-    }
-    return "";
-}
-
 /* The words of who knows more than the number; for some numbers there are better ones than the system's. */
 static const char *why_of(const struct skt_xfer_event *e)
 {
@@ -152,36 +130,13 @@ static const char *why_of(const struct skt_xfer_event *e)
     }
 }
 
-static void json_file(struct xfer_both *x, const struct skt_xfer_event *e)
-{
-    struct skt_json j;
-
-    if (!x->cli->json)
-        return;
-    skt_json_begin(&j, &x->cli->out);
-    skt_json_str(&j, "event", e->why ? "failed" : "file");
-    skt_json_u64(&j, "session", e->session);
-    if (e->meta) {
-        skt_json_span(&j, "path", e->meta->path);
-        skt_json_str(&j, "kind", kind_name(e->meta->kind));
-        skt_json_u64(&j, "bytes", e->meta->size);
-    }
-    if (e->why) {
-        skt_json_i64(&j, "errno", -e->why);
-        skt_json_str(&j, "why", why_of(e));
-    } else {
-        json_hash(&j, "blake3", e->hash);
-    }
-    skt_json_end(&j);
-}
-
 static void file_failed(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct xfer_session *s = &x->sessions[e->session];
     int n = e->meta ? (int)skt_len(e->meta->path) : 0;
 
     s->failed++;
-    json_file(x, e);
+    xfer_json_file(x, e, why_of(e));
     if (x->lines++ < LINES_MAX)
         skt_cli_warn(x->cli, "%.*s: %s", n, n ? (const char *)e->meta->path.p : "", why_of(e));
     else
@@ -192,15 +147,13 @@ static void file_done(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     if (e->meta->kind == SKT_XFER_DIR_AGAIN) /* it was told when it was made */
         return;
-    json_file(x, e);
+    xfer_json_file(x, e, NULL);
     skt_cli_debug(x->cli, 1, "%.*s", (int)skt_len(e->meta->path), (const char *)e->meta->path.p);
 }
 
 static void opened(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct xfer_session *s = &x->sessions[e->session];
-    struct skt_json j;
-
     *s = (struct xfer_session){ .open = true, .began = skt_rt_now(x->live.rt) };
     s->said = s->began;
     if (e->peer && e->peer->family)
@@ -209,13 +162,7 @@ static void opened(struct xfer_both *x, const struct skt_xfer_event *e)
         (void)skt_rt_peer(x->live.rt, x->link, &s->peer);
     x->open++;
     skt_cli_debug(x->cli, 1, "%s knows the secret", live_addr(&s->peer));
-    if (!x->cli->json)
-        return;
-    skt_json_begin(&j, &x->cli->out);
-    skt_json_str(&j, "event", "session");
-    skt_json_u64(&j, "session", e->session);
-    skt_json_str(&j, "peer", live_addr(&s->peer));
-    skt_json_end(&j);
+    xfer_json_session(x, e->session);
 }
 
 static void capture(struct xfer_both *x, const struct skt_xfer_event *e)
@@ -229,16 +176,8 @@ static void capture(struct xfer_both *x, const struct skt_xfer_event *e)
 
 static void put_off(struct xfer_both *x, const struct skt_xfer_event *e)
 {
-    struct skt_json j;
-
     skt_cli_say(x->cli, "the receiver at %s is busy, or has no code at the moment: trying again", x->peer);
-    if (!x->cli->json)
-        return;
-    skt_json_begin(&j, &x->cli->out);
-    skt_json_str(&j, "event", "put_off");
-    skt_json_u64(&j, "session", e->session);
-    skt_json_str(&j, "peer", x->peer);
-    skt_json_end(&j);
+    xfer_json_put_off(x, e->session);
 }
 
 void xfer_say(struct xfer_both *x, const struct skt_xfer_event *e)
@@ -260,39 +199,6 @@ void xfer_say(struct xfer_both *x, const struct skt_xfer_event *e)
 static double lost_share(const struct skt_xfer_stats *s)
 {
     return s->packets ? (double)s->packets_lost / (double)s->packets : 0;
-}
-
-static void json_stats(struct skt_json *j, const struct skt_xfer_stats *s)
-{
-    skt_json_u64(j, "files_done", s->files_done);
-    if (s->files != UINT64_MAX)
-        skt_json_u64(j, "files", s->files);
-    skt_json_u64(j, "bytes_done", s->bytes_done);
-    if (s->bytes != UINT64_MAX)
-        skt_json_u64(j, "bytes", s->bytes);
-    skt_json_u64(j, "bytes_same", s->bytes_same);
-    skt_json_u64(j, "bytes_sent", s->bytes_sent);
-    skt_json_u64(j, "bytes_resent", s->bytes_resent);
-    skt_json_u64(j, "packets", s->packets);
-    skt_json_u64(j, "packets_lost", s->packets_lost);
-    skt_json_double(j, "rtt_ms", (double)s->rtt / SKT_MS);
-    skt_json_u64(j, "rate", s->rate);
-    skt_json_u64(j, "packet_size", s->packet_size);
-}
-
-static void json_progress(struct xfer_both *x, uint32_t session, const struct skt_xfer_stats *s, skt_time now)
-{
-    struct skt_json j;
-
-    if (!x->cli->json || now - x->sessions[session].said < SKT_SEC)
-        return;
-    x->sessions[session].said = now;
-    skt_json_begin(&j, &x->cli->out);
-    skt_json_str(&j, "event", "progress");
-    skt_json_u64(&j, "session", session);
-    json_stats(&j, s);
-    skt_json_end(&j);
-    (void)skt_sink_flush(&x->cli->out);
 }
 
 static void add(uint64_t *sum, uint64_t n) { *sum = *sum == UINT64_MAX || n == UINT64_MAX ? UINT64_MAX : *sum + n; }
@@ -322,7 +228,7 @@ void xfer_progress(struct xfer_both *x)
     for (uint32_t i = 0; i < XFER_SESSIONS; i++) {
         if (!x->sessions[i].open || !skt_xfer_stats(x->xfer, i, &s))
             continue;
-        json_progress(x, i, &s, now);
+        xfer_json_progress(x, i, &s, now);
         sum.files_done += s.files_done;
         sum.bytes_done += s.bytes_done;
         sum.packets += s.packets;
@@ -392,27 +298,6 @@ static void say_sum(struct xfer_both *x, const struct skt_xfer_stats *s, skt_tim
     skt_cli_say(x->cli, "%s", text);
 }
 
-static void json_ended(
-    struct xfer_both *x, const struct skt_xfer_event *e, const struct skt_xfer_stats *s, skt_time took)
-{
-    struct skt_json j;
-
-    if (!x->cli->json)
-        return;
-    skt_json_begin(&j, &x->cli->out);
-    skt_json_str(&j, "event", e->why ? "broken" : "done");
-    skt_json_u64(&j, "session", e->session);
-    json_stats(&j, s);
-    skt_json_u64(&j, "files_failed", x->sessions[e->session].failed);
-    skt_json_double(&j, "seconds", (double)took / SKT_SEC);
-    skt_json_str(&j, "aead", s->aead ? s->aead : "");
-    if (e->why)
-        skt_json_str(&j, "why", why_of(e));
-    else
-        json_hash(&j, "sum", e->hash);
-    skt_json_end(&j);
-}
-
 int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct xfer_session *session = &x->sessions[e->session];
@@ -422,7 +307,7 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
     if (x->progress.cli)
         skt_progress_hide(&x->progress);
     (void)skt_xfer_stats(x->xfer, e->session, &s);
-    json_ended(x, e, &s, took);
+    xfer_json_ended(x, e, e->why ? why_of(e) : NULL, &s, took);
     x->open -= session->open;
     session->open = false;
     if (x->unsaid)
