@@ -80,6 +80,7 @@ int skt_rt_close(struct skt_rt *rt, skt_link link);
 int skt_rt_step(struct skt_rt *rt);
 /* From any thread or signal handler: the step in progress, or the next one, returns -EINTR. */
 void skt_rt_stop(struct skt_rt *rt);
+void skt_rt_wake(struct skt_rt *rt);          /* the same, but it returns as if something had come */
 skt_time skt_rt_now(const struct skt_rt *rt); /* of this turn */
 
 /* The two ends. -ENOTCONN, -ESTALE. */

@@ -3,7 +3,7 @@
 
 #include "cli/json.h"
 #include "drive/qr.h"
-#include "drive/file/storeslow.h"
+#include "drive/file/storethread.h"
 #include "verb/objects.h"
 #include "verb/xfer_both.h"
 
@@ -16,7 +16,6 @@
 #include "drive/sock.h"
 
 enum { ADDRESSES_SHOWN = 4, GUESSES = 3, KEEP_FREE = 16 << 20 };
-#define DISK_TICK (20 * SKT_MS) /* from one look to the next whether a slow disk has done it */
 
 struct receiver {
     struct xfer_both x;
@@ -24,7 +23,7 @@ struct receiver {
     bool keep, qr;
     struct skt_store_conf files;
     struct skt_store *store;
-    struct skt_storeslow *slow;
+    struct skt_storethread *disk;               /* the store is its own */
     struct skt_addr at, addrs[ADDRESSES_SHOWN]; /* the socket's; where others may reach it */
     uint32_t n_addrs;
     uint32_t ended, guesses; /* sessions so far; codes spent by wrong guesses */
@@ -184,34 +183,27 @@ static void ended(struct receiver *v, const struct skt_xfer_event *e)
 static bool is_over(const struct receiver *v) { return !v->x.open && (v->locked || (v->ended && !v->keep)); }
 
 /* What the disk has done by now. */
-static void ask_the_disk(struct receiver *v)
+static void answers(struct receiver *v)
 {
     int64_t result;
     uint32_t job;
 
-    while (skt_storeslow_next(v->slow, &job, &result))
+    while (skt_storethread_next(v->disk, &job, &result))
         skt_xfer_answer(v->x.xfer, job, result);
-    if (!skt_storeslow_busy(v->slow))
-        v->x.live.due = SKT_NEVER;
-    else if (!v->x.live.every)
-        (void)live_every(&v->x.live, DISK_TICK); /* without it we look when a packet comes */
-    else
-        v->x.live.due = skt_rt_now(v->x.live.rt) + DISK_TICK;
+}
+
+static void to_disk(struct receiver *v, const struct skt_xfer_event *e)
+{
+    int64_t result;
+
+    if (skt_storethread_do(v->disk, e, &result) && e->job)
+        skt_xfer_answer(v->x.xfer, e->job, result);
 }
 
 static void event(struct receiver *v, const struct skt_xfer_event *e)
 {
-    int64_t result;
-
-    if (e->kind == SKT_XFER_CLOSED_SESSION)
-        (void)skt_storeslow_do(v->slow, e, &result);
-    if (e->job || e->kind == SKT_XFER_DROP) {
-        if (!skt_storeslow_do(v->slow, e, &result))
-            ask_the_disk(v);
-        else if (e->job)
-            skt_xfer_answer(v->x.xfer, e->job, result);
-        return;
-    }
+    if (e->job || e->kind == SKT_XFER_DROP || e->kind == SKT_XFER_CLOSED_SESSION)
+        to_disk(v, e);
     switch (e->kind) {
     case SKT_XFER_SECRET_SPENT: spent(v); break;
     case SKT_XFER_OPEN_SESSION: opened(v, e); break;
@@ -226,7 +218,7 @@ static bool on_signal(struct receiver *v)
     if (v->stopped || !v->x.open)
         return true;
     v->stopped = true;
-    skt_storeslow_stop(v->slow);
+    skt_storethread_stop(v->disk);
     xfer_stop(&v->x);
     return false;
 }
@@ -244,7 +236,7 @@ static int talk(struct receiver *v)
             return interrupted(v);
         if (r < 0 && r != -EINTR)
             return skt_cli_fail(v->x.cli, SKT_PHASE_TALK, r, "runtime");
-        ask_the_disk(v);
+        answers(v);
         while (!is_over(v) && skt_xfer_next(v->x.xfer, &e))
             event(v, &e);
         if (v->stopped && !v->x.open)
@@ -283,6 +275,9 @@ static int start(struct receiver *v)
 
     if ((r = xfer_open(&v->x)))
         return r;
+    v->disk = skt_storethread_new(v->store, v->x.live.rt);
+    if (!v->disk)
+        return skt_cli_fail(v->x.cli, SKT_PHASE_ANY, -ENOMEM, "store");
     if (v->x.key_file)
         r = xfer_key(&v->x);
     else
@@ -336,11 +331,10 @@ static int receive(struct skt_cli *cli)
         return r;
     if ((r = skt_store_new(v.dir, &v.files, &v.store)))
         return not_made(&v, r);
-    r = skt_storeslow_new(v.store, &v.slow);
-    r = r ? skt_cli_fail(cli, SKT_PHASE_ANY, r, v.dir) : start(&v);
+    r = start(&v);
+    skt_storethread_free(v.disk); /* before the buffers from which it writes */
     if (v.x.live.rt)
         r = xfer_close(&v.x, r);
-    skt_storeslow_free(v.slow);
     skt_store_free(v.store);
     return r;
 }

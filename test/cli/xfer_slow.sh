@@ -16,3 +16,17 @@ wait_gone "$pid"
 is 0 "$status"
 cmp file in/file || fail 'another file arrived'
 grep -q 'syncfs(.*DELAYED' trace || fail "the disk was not slow: $(cat trace)"
+
+# So with each write: the receiver reads on, answers at once, and nothing is lost for that it waits.
+head -c 12000000 /dev/urandom >file
+free_port
+spawn recv strace -D -f -qq -o trace -e trace=pwrite64 -e inject=pwrite64:delay_enter=200ms \
+    "$SOCKIT" recv --key-file key --listen "127.0.0.1:$port" slow
+wait_port "udp:$port"
+exits 0 timeout 50 "$SOCKIT" send --json --key-file key file "127.0.0.1:$port"
+wait_gone "$pid"
+is 0 "$status"
+cmp file slow/file || fail 'another file arrived'
+[ "$(grep -c 'pwrite64(.*DELAYED' trace)" -ge 12 ] || fail "the disk was not slow: $(cat trace)"
+rtt=$(sed -n 's/.*"event":"done".*"rtt_ms":\([0-9]*\).*/\1/p' out)
+[ "$rtt" -lt 100 ] || fail "the receiver answers after $rtt ms"

@@ -55,7 +55,7 @@ static int open_first(struct skt_store *store, struct store_work *work)
     return r ? r : fd;
 }
 
-int store_fd(struct skt_store *store, struct store_work *work)
+static int store_fd(struct skt_store *store, struct store_work *work)
 {
     int fd = skt_fds_get(&store->fds, store_slot(store, work));
 
@@ -303,6 +303,8 @@ int skt_store_new(const char *dir, const struct skt_store_conf *conf, struct skt
     store = NULL;
     return 0;
 }
+
+void skt_store_stop(struct skt_store *store) { atomic_store(&store->stop, true); }
 
 void skt_store_free(struct skt_store *store)
 {

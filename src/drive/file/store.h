@@ -35,6 +35,10 @@ SKT_CLEANUP(skt_store)
  * A directory's DIR_AGAIN belongs behind all that is done inside: each new name changes its time. */
 int64_t skt_store_do(struct skt_store *store, const struct skt_xfer_event *event);
 
+/* By another thread, too: a file that is being copied since it differs, which may take as long as the disk likes, ends with -ECANCELED;
+ * so does each later one. */
+void skt_store_stop(struct skt_store *store);
+
 struct skt_source; /* the sender's */
 /* paths, up to a NULL: files and directories, as on the command line: each arrives under its last part ("a/b/" and "a/b": as b; ".",
  * "..", "/": its content). A symbolic link is sent as such, or followed with a slash behind it. They are looked at once, now, for the

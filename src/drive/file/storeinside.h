@@ -34,6 +34,7 @@ struct store_work {
 
 struct skt_store {
     struct skt_store_conf conf; /* with its defaults */
+    atomic_bool stop;           /* copies end */
     struct skt_beneath base;
     uint64_t max_size; /* of a file: what this process may write */
     size_t name_max;   /* bytes, of this file system */
@@ -90,22 +91,7 @@ static inline uint64_t store_key(const struct skt_xfer_event *event)
 }
 
 int64_t store_make(struct skt_store *store, const struct skt_xfer_event *event);
-int store_fd(struct skt_store *store, struct store_work *work); /* of what is open of it, or opened again; -errno */
 
-/* storeleave.c: the copy at which is worked from the first byte on that differs; the file itself is as it was until that one is whole. */
-struct store_copy {
-    int from, to; /* descriptors of its own */
-    uint64_t n;   /* bytes of from that are wanted */
-    uint64_t size, need;
-    dev_t dev;
-    ino_t ino;
-};
-/* This event, which may be of any kind, changes a file that is there: a copy comes first. */
-bool store_is_leaving(struct skt_store *store, const struct skt_xfer_event *event);
-int store_leave_begin(
-    struct skt_store *store, struct store_work *work, struct store_copy *ret_copy); /* -EEXIST, -ENOSPC */
-/* Takes as long as the disk does, and touches nothing but those two files: a thread may do it. -ECANCELED: stop was set. */
-int store_leave_copy(const struct store_copy *copy, const atomic_bool *stop);
-int store_leave_end(
-    struct skt_store *store, struct store_work *work, struct store_copy *copy, int r); /* r: of the copy */
-int store_leave(struct skt_store *store, struct store_work *work);                     /* all three */
+/* storeleave.c: a copy at which is worked from the first byte on that differs; the file itself is as it was until that one is whole.
+ * -EEXIST, -ENOSPC; -ECANCELED: the store is stopped. */
+int store_leave(struct skt_store *store, struct store_work *work);

@@ -1,4 +1,4 @@
-/* storeleave: a file that is there is replaced. Start reading at store_leave_begin(). */
+/* storeleave: a file that is there is replaced. Start reading at store_leave(). */
 #include "drive/file/fileio.h"
 #include "drive/file/storeinside.h"
 
@@ -6,6 +6,15 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The copy that is being made. */
+struct store_copy {
+    int from, to; /* descriptors of its own */
+    uint64_t n;   /* bytes of from that are wanted */
+    uint64_t size, need;
+    dev_t dev;
+    ino_t ino;
+};
 
 /* What it has now and what comes, if nothing of that is in the same place. */
 static uint64_t room_to_replace(const struct store_work *work, const struct stat *st)
@@ -58,7 +67,7 @@ static int begin_at(
     return 0;
 }
 
-int store_leave_begin(struct skt_store *store, struct store_work *work, struct store_copy *ret_copy)
+static int leave_begin(struct skt_store *store, struct store_work *work, struct store_copy *ret_copy)
 {
     struct store_place place;
     int r = store->conf.overwrite ? store_place_of(store, work, &place) : -EEXIST;
@@ -70,7 +79,7 @@ int store_leave_begin(struct skt_store *store, struct store_work *work, struct s
     return r;
 }
 
-int store_leave_copy(const struct store_copy *copy, const atomic_bool *stop)
+static int leave_copy(const struct store_copy *copy, const atomic_bool *stop)
 {
     int r = skt_file_copy(copy->from, copy->to, copy->n, stop);
 
@@ -91,7 +100,7 @@ static void forget(struct skt_store *store, const struct store_work *work, const
     store_place_done(&place);
 }
 
-int store_leave_end(struct skt_store *store, struct store_work *work, struct store_copy *copy, int r)
+static int leave_end(struct skt_store *store, struct store_work *work, struct store_copy *copy, int r)
 {
     (void)close(copy->from); /* only looked at */
     if (r) {
@@ -110,21 +119,7 @@ int store_leave_end(struct skt_store *store, struct store_work *work, struct sto
 int store_leave(struct skt_store *store, struct store_work *work)
 {
     struct store_copy copy;
-    int r = store_leave_begin(store, work, &copy);
+    int r = leave_begin(store, work, &copy);
 
-    return r ? r : store_leave_end(store, work, &copy, store_leave_copy(&copy, NULL));
-}
-
-bool store_is_leaving(struct skt_store *store, const struct skt_xfer_event *event)
-{
-    struct store_work *work = store_work_get(store, store_key(event));
-    struct stat st;
-    int fd;
-
-    if (!store->conf.overwrite || !work || !work->old)
-        return false;
-    if (event->kind == SKT_XFER_WRITE)
-        return event->offset <= work->size;
-    fd = event->kind == SKT_XFER_FINISH ? store_fd(store, work) : -1;
-    return fd >= 0 && !fstat(fd, &st) && (uint64_t)st.st_size != work->size;
+    return r ? r : leave_end(store, work, &copy, leave_copy(&copy, &store->stop));
 }

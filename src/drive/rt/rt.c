@@ -498,6 +498,13 @@ void skt_rt_stop(struct skt_rt *rt)
     (void)!write(rt->stop_fd, &one, sizeof one); /* a full counter wakes as well */
 }
 
+void skt_rt_wake(struct skt_rt *rt)
+{
+    uint64_t one = 1;
+
+    (void)!write(rt->stop_fd, &one, sizeof one); /* the same */
+}
+
 skt_time skt_rt_now(const struct skt_rt *rt) { return rt->now; }
 
 void skt_rt_stats(const struct skt_rt *rt, struct skt_rt_stats *ret_stats)
