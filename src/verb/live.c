@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -362,14 +363,29 @@ const char *live_where(struct skt_cli *cli, const char *scheme, const char *host
     return skt_cli_keep(cli, text);
 }
 
+/* RFC 4291 2.5.5.2: who comes over IPv4 to a socket of both kinds. */
+static struct skt_addr unmapped(const struct skt_addr *addr)
+{
+    static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+    struct skt_addr a = *addr;
+
+    if (a.family != SKT_IP6 || memcmp(a.ip, prefix, sizeof prefix) != 0)
+        return a;
+    a.family = SKT_IP4;
+    memmove(a.ip, a.ip + sizeof prefix, 4);
+    memset(a.ip + 4, 0, sizeof a.ip - 4);
+    return a;
+}
+
 const char *live_addr(const struct skt_addr *addr)
 {
     static _Thread_local char texts[4][80];
     static _Thread_local unsigned turn;
     char *text = texts[turn++ % 4];
     struct skt_room room = skt_room_of(text, sizeof texts[0] - 1);
+    struct skt_addr a = unmapped(addr);
 
-    skt_put_addr(&room, addr);
+    skt_put_addr(&room, &a);
     *room.p = 0;
     return text;
 }
