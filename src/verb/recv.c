@@ -8,10 +8,12 @@
 #include "verb/xfer_both.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "drive/sock.h"
 
@@ -308,11 +310,24 @@ static int not_made(struct receiver *v, int r)
     return skt_cli_fail_why(v->x.cli, SKT_PHASE_FILE, r, why);
 }
 
+/* Whether files can be made there is asked now: else the sender is the first to hear of it. */
+static int store_open(struct receiver *v)
+{
+    int r = skt_store_new(v->dir, &v->files, &v->store);
+
+    if (!r && faccessat(AT_FDCWD, v->dir, W_OK | X_OK, AT_EACCESS)) {
+        r = -errno;
+        skt_store_free(v->store);
+    }
+    return r;
+}
+
 static int receive(struct skt_cli *cli)
 {
     struct receiver v = { .x.cli = cli, .x.peer = "a sender", .files.keep_free = KEEP_FREE };
     const struct skt_opt opts[] = {
-        SKT_OPT_STR('l', "listen", &v.listen, "[HOST:]PORT", "where to listen (all addresses, port 7411)"),
+        SKT_OPT_STR('l', "listen", &v.listen, "[HOST:]PORT",
+            "where to listen (all addresses, port 7411; if it is taken, a free one)"),
         SKT_OPT_FLAG('k', "keep", &v.keep, "stay for the next sender, with the next code"),
         SKT_OPT_FLAG(0, "qr", &v.qr, "draw the sender's command as a QR code"),
         SKT_OPT_FLAG(0, "overwrite", &v.files.overwrite, "replace files that exist and differ"),
@@ -322,14 +337,14 @@ static int receive(struct skt_cli *cli)
         SKT_OPT_SIZE(0, "window", &v.x.conf.window, "SIZE", "ask for SIZE ahead of what is stored (64MiB)",
             .min = 1 << 20, .max = 1ULL << 32),
         XFER_ROWS(&v.x),
-        SKT_ARG(&v.dir, "DIR", "where the files go; it is made if it is missing"),
+        SKT_ARG(&v.dir, "DIR", "where the files go; made if it is missing, the directory above it is not"),
         SKT_OPT_END,
     };
     int r = skt_cli_parse(cli, opts);
 
     if (r)
         return r;
-    if ((r = skt_store_new(v.dir, &v.files, &v.store)))
+    if ((r = store_open(&v)))
         return not_made(&v, r);
     r = start(&v);
     skt_storethread_free(v.disk); /* before the buffers from which it writes */

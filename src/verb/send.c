@@ -155,7 +155,7 @@ static int secret(struct sender *s)
         }
     }
     if (!s->pair)
-        return skt_cli_usage(s->x.cli, "give --pair CODE (recv shows it) or --key-file FILE");
+        return skt_cli_usage(s->x.cli, "give --pair CODE (recv shows it; or set SOCKIT_SEND_PAIR) or --key-file FILE");
     if (!xfer_code(&s->x, s->pair))
         return skt_cli_usage(
             s->x.cli, "--pair '%s' is not a code: it has 8 letters and digits, such as k7qm-2xpd", s->pair);
@@ -178,7 +178,7 @@ static int start(struct sender *s, const char *peer)
     engine = skt_rt_add(s->x.live.rt, skt_xfer_engine(s->x.xfer));
     if ((r = skt_rt_open(s->x.live.rt, engine, where, &open, &s->x.link)))
         return skt_cli_fail_why(
-            s->x.cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_CONNECT, r, skt_rt_why(s->x.live.rt, 0));
+            s->x.cli, r == -EINVAL ? SKT_PHASE_USAGE : SKT_PHASE_CONNECT, r, skt_rt_why(s->x.live.rt, s->x.link));
     if ((r = live_shut_in(&s->x.live, &need)))
         return r;
     return talk(s);
@@ -243,10 +243,10 @@ const struct skt_verb skt_verb_send = {
     .usage = "[OPTION]... PATH... HOST[:PORT]",
     .about =
         "Where the files are to go, run `sockit recv DIR`: it shows an address and a pair code for this end. Without "
-        ":PORT the port is 7411; without --pair the code is asked for on a terminal. Directories go with all that is in them: modes, times, "
+        ":PORT the port is 7411; without --pair or SOCKIT_SEND_PAIR (which `ps` does not show) the code is asked for on a terminal. Directories go with all that is in them: modes, times, "
         "symbolic and hard links, holes.\n\n"
         "Exit code 0 means: stored there, and verified by both. What broke off goes on where it was when both ends are started again: "
-        "what is there already is compared, not sent. Else 4 or 5: nobody is there; 6: the other end is gone; 7: the secret is wrong; "
+        "what is there already is compared, not sent. Else 4 or 5: nobody is there, or no longer; 6: the other end broke off; 7: the secret is wrong; "
         "8: not all files went over; 10: recv takes no more.",
     .examples = SKT_EXAMPLES(
         { "sockit send --pair k7qm-2xpd photos 192.168.1.5:7411", "with the code that recv shows" },

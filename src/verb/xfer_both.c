@@ -18,6 +18,7 @@ enum {
     RATED = 1 << 20, /* bytes, of which a rate does */
     LINES_MAX = 20   /* of failures on the terminal; --json has them all */
 };
+#define KEPT "; what has arrived is kept: the same commands at both ends go on from there"
 static const skt_time LOOK = 100 * SKT_MS; /* from one look at the progress to the next */
 static const skt_time TICK = 20 * SKT_MS;
 static const skt_time FAREWELL = 3 * SKT_SEC; /* for who is slow to hear our last packet */
@@ -123,6 +124,7 @@ static const char *why_of(const struct skt_xfer_event *e)
     switch (-e->why) {
     case ECONNREFUSED: return "nobody listens there: does recv run?";
     case EEXIST: return "exists there and differs; recv --overwrite replaces it";
+    case ENOSPC: return "No space left where recv stores it (--keep-free leaves some)";
     case ESTALE: return "it changed meanwhile; send it again";
     case EBUSY: return "another transfer is at this file";
     case EINVAL: return "the receiver takes no file of this name";
@@ -246,8 +248,18 @@ void xfer_progress(struct xfer_both *x)
 
 /* --- the end --- */
 
+/* What to do now. */
+static const char *hint_for(const struct xfer_both *x, int why, bool was_open)
+{
+    if (why == -EKEYREJECTED && x->conf.pair)
+        return ": each try spends a code, recv shows the next";
+    if (why == -EKEYREJECTED)
+        return ": both ends need the same --key-file";
+    return was_open && (why == -ETIMEDOUT || why == -ECONNRESET || why == -ECONNREFUSED) ? KEPT : "";
+}
+
 /* An error of the peer or ours, to the phase and the errno that make the exit code which scripts look at. */
-static int exit_of(struct xfer_both *x, const struct xfer_session *session, int why, const char *text)
+static int exit_of(struct xfer_both *x, const struct xfer_session *session, int why, const char *text, bool was_open)
 {
     enum skt_phase phase = SKT_PHASE_TALK;
     char said[400];
@@ -264,9 +276,7 @@ static int exit_of(struct xfer_both *x, const struct xfer_session *session, int 
     default: break;
     }
     snprintf(said, sizeof said, "%s: %s%s", session->peer.family ? live_addr(&session->peer) : x->peer, text,
-        why != -EKEYREJECTED ? ""
-        : x->conf.pair       ? ": each try spends a code, recv shows the next"
-                             : ": both ends need the same --key-file");
+        hint_for(x, why, was_open));
     return skt_cli_fail_why(x->cli, phase, why, said);
 }
 
@@ -302,7 +312,8 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct xfer_session *session = &x->sessions[e->session];
     struct skt_xfer_stats s = { 0 };
-    skt_time took = skt_rt_now(x->live.rt) - (session->open ? session->began : x->began);
+    bool was_open = session->open;
+    skt_time took = skt_rt_now(x->live.rt) - (was_open ? session->began : x->began);
 
     if (x->progress.cli)
         skt_progress_hide(&x->progress);
@@ -319,12 +330,11 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
         return SKT_EXIT_LOCAL;
     }
     if (e->why == -ECANCELED) {
-        skt_cli_say(x->cli, "%s; what has arrived is kept: the same commands at both ends go on from there",
-            x->stopped ? why_of(e) : "the other end was stopped");
+        skt_cli_say(x->cli, "%s" KEPT, x->stopped ? why_of(e) : "the other end was stopped");
         return SKT_EXIT_INTERRUPTED;
     }
     if (e->why)
-        return exit_of(x, session, e->why, why_of(e));
+        return exit_of(x, session, e->why, why_of(e), was_open);
     say_sum(x, &s, took);
     return 0;
 }

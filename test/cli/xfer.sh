@@ -229,6 +229,27 @@ says 'is empty' err
 exits 8 "$SOCKIT" send --key-file key nosuch 127.0.0.1:9
 says 'nosuch' err
 exits 8 "$SOCKIT" recv --key-file key some/b
+exits 2 "$SOCKIT" send --key-file key some 127.0.0.1:
+says "port '' is neither" err
+exits 2 "$SOCKIT" send --key-file key some ::1
+says 'write an IPv6 address as' err
+# who comes over IPv4 to all addresses is shown as that
+free_port
+spawn all "$SOCKIT" recv --listen "*:$port" --key-file key --json in_all
+wait_for '"listening"' all.out
+exits 0 timeout 20 "$SOCKIT" send --key-file key some "127.0.0.1:$port"
+wait_gone "$pid"
+is True "$(ask all.out 'of("session")[0]["peer"].startswith("127.0.0.1:")')"
+# a directory that takes no file: told before anybody comes
+mkdir sealed
+chmod 555 sealed
+nobody=
+[ "$(id -u)" != 0 ] || nobody='setpriv --reuid 65534 --regid 65534 --clear-groups'
+chmod a+rx .
+if $nobody test -x "$SOCKIT"; then
+    exits 9 timeout 10 $nobody "$SOCKIT" recv sealed
+    says 'sealed: Permission denied' err
+fi
 exits 8 "$SOCKIT" recv --key-file key nosuch/dir
 says 'nosuch/dir cannot be made: the directory above it is missing' err
 free_port
@@ -324,6 +345,16 @@ ends 0
 cmp big in/big || fail "big"
 is True "$(ask out '3000000 < done["bytes_same"] and done["bytes_sent"] < 28000000')"
 
+# ---- the receiver dies in the middle: what to do is told ----
+receiver dies in_dies
+spawn slow timeout 60 "$SOCKIT" send --key-file key --timeout 2s --limit-rate 2MB/s big "$to"
+sender=$pid
+until_true 10 test -s in_dies/big.part-sockit || fail 'nothing arrives'
+kill -KILL "$receiver"
+wait_gone "$sender"
+is 5 "$status"
+says 'does not answer; what has arrived is kept' slow.err
+
 # ---- a full disk: told, survived, and resumed when there is room ----
 if unshare -Urm true 2>/dev/null; then how=-Urm; else how=-m; fi
 if unshare "$how" sh -c 'mkdir -p d && mount -t tmpfs none d' 2>/dev/null; then
@@ -335,7 +366,7 @@ if unshare "$how" sh -c 'mkdir -p d && mount -t tmpfs none d' 2>/dev/null; then
     receiver=$pid
     wait_for '"listening"' full.out
     sends 8 --json big some
-    says 'big: No space left on device' err
+    says 'big: No space left where recv stores it' err
     ask out '[o["path"] for o in of("file")]' | grep -q some/b || fail "what had room did not go"
     sends 0 some # it lives
     # Longer than the disk, but for holes, of which its sender's disk has nothing
