@@ -24,6 +24,7 @@ struct box {
     bool linked;
     uint32_t lives;
     skt_time now, next; /* next: a late answer is given */
+    skt_time each;      /* so long the disk needs for one; 0: as the dice say */
     skt_time again;     /* a sender that ended begins again; SKT_NEVER: it does not */
 };
 
@@ -125,14 +126,27 @@ static void town_done(void)
     }
 }
 
+/* A disk of a given speed does one after the other; else the dice say which. */
+static uint32_t next_job(struct box *b)
+{
+    uint32_t first = 0;
+
+    if (!b->each)
+        return (uint32_t)skt_random_below(&b->verb.dice, b->verb.n_jobs);
+    for (uint32_t i = 1; i < b->verb.n_jobs; i++)
+        if (b->verb.jobs[i].ev.offset < b->verb.jobs[first].ev.offset)
+            first = i;
+    return first;
+}
+
 /* What the verb does after each turn of the driver. */
 static void box_turn(struct box *b)
 {
     bool any = verb_turn(&b->verb);
 
     for (; b->verb.n_jobs && sim_now(t.sim) >= b->next; any = true) {
-        verb_answer_one(&b->verb, (uint32_t)skt_random_below(&b->verb.dice, b->verb.n_jobs));
-        b->next = sim_now(t.sim) + (skt_time)skt_random_below(&b->verb.dice, 4 * SKT_MS);
+        verb_answer_one(&b->verb, next_job(b));
+        b->next = sim_now(t.sim) + (b->each ? b->each : (skt_time)skt_random_below(&b->verb.dice, 4 * SKT_MS));
         (void)verb_turn(&b->verb);
     }
     if (sim_now(t.sim) >= b->again) {
@@ -378,6 +392,43 @@ static void what_is_lost_last_is_sent_again_at_once(void **state)
     }
 }
 
+/* 40 MB over a quick line: how many bytes were sent at most, and not stored yet. */
+static uint64_t most_ahead(uint64_t seed, skt_time delay, skt_time each)
+{
+    struct sim *sim = world_begin(&(struct sim_conf){ .seed = seed });
+    struct verb *recv = &t.box[0].verb, *send = &t.box[1].verb;
+    struct skt_xfer_stats sent, stored;
+    uint64_t most = 0;
+
+    town_init(sim, seed, 1);
+    sim_wire_all(sim, (struct skt_path_conf){ .delay = delay, .rate_bytes = 125000000, .queue_bytes = 64 << 20 });
+    verb_make(&t.box[1].tree, SKT_XFER_FILE, "file", "", 40 * SKT_GROUP, seed, false);
+    for (int i = 0; i < t.n; i++) {
+        t.box[i].conf.window = 64 * SKT_GROUP;
+        box_start(&t.box[i]);
+    }
+    recv->faults.late = true;
+    t.box[0].each = each;
+    while (!send->closed) {
+        step();
+        if (skt_xfer_stats(send->x, 0, &sent) && skt_xfer_stats(recv->x, 0, &stored) &&
+            sent.bytes_sent > stored.bytes_done + most)
+            most = sent.bytes_sent - stored.bytes_done;
+    }
+    assert_int_equal(send->why, 0);
+    assert_int_equal(sent.packets_lost, 0);
+    assert_true_ends();
+    town_done();
+    return most;
+}
+
+/* With 10 MB/s at the disk; with one that is quick, the line is filled. */
+static void as_much_is_asked_for_as_the_disk_can_take(void **state)
+{
+    assert_true(most_ahead(1, SKT_MS, 100 * SKT_MS) < 16 * SKT_GROUP);
+    assert_true(most_ahead(1, 100 * SKT_MS, SKT_MS) > 18 * SKT_GROUP);
+}
+
 /* One guess a code, three in all; the right code, if it comes in time, is taken. */
 static void a_pair_code_is_one_guess(void **state)
 {
@@ -470,5 +521,6 @@ static void who_comes_in_the_middle_of_a_handshake_waits_for_its_end(void **stat
 }
 
 WORLD(W(trees_arrive_over_any_path), W(killed_ends_resume), W(faults_are_told_as_they_are),
-    W(several_senders_share_a_receiver), W(what_is_lost_last_is_sent_again_at_once), W(a_pair_code_is_one_guess),
+    W(several_senders_share_a_receiver), W(what_is_lost_last_is_sent_again_at_once),
+    W(as_much_is_asked_for_as_the_disk_can_take), W(a_pair_code_is_one_guess),
     W(who_comes_in_the_middle_of_a_handshake_waits_for_its_end))

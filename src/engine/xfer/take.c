@@ -454,6 +454,7 @@ struct skt_take *skt_take_new(const struct skt_take_conf *conf, struct skt_desk 
         return NULL;
     }
     t->conf = *conf;
+    t->ahead = conf->window < TAKE_LEAST ? conf->window : TAKE_LEAST;
     t->desk = desk;
     t->granted = TAKE_AHEAD;
     t->said_at = desk->now;

@@ -101,7 +101,7 @@ static bool begin_group(struct skt_take *t, struct take_file *f)
     uint32_t len = take_group_len(f, f->ask);
     struct skt_cell *cell;
 
-    if (t->asked && (t->asked + len > t->conf.window || t->desk->pool->asked + len > SKT_POOL_ASKED))
+    if (t->asked && (t->asked + len > t->ahead || t->desk->pool->asked + len > SKT_POOL_ASKED))
         return false;
     cell = skt_cell_make(&f->cells, f->ask, &t->desk->cells);
     if (cell)
@@ -405,14 +405,29 @@ bool take_write(struct skt_take *t, struct skt_xfer_event *ev)
         return false;
     skt_list_drop(&g->list);
     g->writing = true;
+    g->since = t->desk->now;
     g->file->jobs++;
     return true;
+}
+
+/* While groups are written as quickly as they come, three times as much may be asked for in each round trip: a sender that looks for
+ * the path's rate doubles its own. If they wait for the disk, more of them would only wait in memory. */
+static void follow_disk(struct skt_take *t, const struct take_group *g)
+{
+    struct skt_xfer_stats path = { 0 };
+
+    skt_conn_stats(t->desk->conn, &path);
+    if (t->desk->now - g->since <= path.rtt + TAKE_BEHIND)
+        t->ahead = t->ahead + 2 * g->len < t->conf.window ? t->ahead + 2 * g->len : t->conf.window;
+    else if (t->ahead > TAKE_LEAST)
+        t->ahead = t->ahead > TAKE_LEAST + g->len ? t->ahead - g->len : TAKE_LEAST;
 }
 
 void take_wrote(struct skt_take *t, struct take_file *f, uint64_t group, int64_t result)
 {
     struct skt_cell *cell = skt_cell(&f->cells, group);
 
+    follow_disk(t, cell->group);
     group_free(t, cell->group); /* is there: who is being written is not dropped */
     if (f->state != TAKE_FILLING || t->ended)
         return;

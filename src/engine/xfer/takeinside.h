@@ -18,9 +18,11 @@ enum {
     TAKE_REPEATS =
         4096, /* groups of a file, besides as many as it has, of which ZEROS may be said though they are stored */
     TAKE_PATHS = 1 << 24, /* that are remembered */
+    TAKE_LEAST = 8 << 20, /* bytes that are asked for ahead of the slowest disk */
     TAKE_SAY = 1024       /* room in the control stream for any message of ours */
 };
 #define TAKE_BYTES  ((uint64_t)1 << 48) /* of one file */
+#define TAKE_BEHIND (100 * SKT_MS)      /* and a round trip: so long a group may wait for the disk */
 #define TAKE_STORED (100 * SKT_MS)      /* from one STORED to the next */
 #define TAKE_AGAIN  (500 * SKT_MS)      /* from one MAKE of a busy file to the next */
 #define TAKE_BUSY   (40 * SKT_SEC)      /* how long: a dead session is closed after 30 s */
@@ -62,6 +64,7 @@ struct take_group {
     struct skt_ranges got;
     uint8_t tries;
     bool zeros, right, writing; /* right: verified */
+    skt_time since;             /* when it was given to the disk */
     struct skt_node list;       /* writes, again, or spare */
     struct skt_node of_file;
 };
@@ -76,6 +79,7 @@ struct skt_take {
     bool dir_out;                  /* a directory is being made: what may be in it waits */
     bool offered, all, syncing, sync_out, synced, done, agreed, ended; /* sync_out: SYNC is not answered */
     uint64_t asked;                                                    /* bytes asked for and not stored */
+    uint64_t ahead; /* how much that may be: conf.window, or less if the disk is behind */
     uint64_t offered_bytes;
     size_t names;
     struct skt_node todo, busy, saying, asking, writes, again, spare;
