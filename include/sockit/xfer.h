@@ -86,6 +86,7 @@ struct skt_xfer_event {
     const uint8_t *hash;
     const struct skt_addr *peer; /* the same */
     int why;
+    bool here; /* FILE_FAILED: why is of this end; else of the other one */
     char text[160];
 };
 bool skt_xfer_next(struct skt_xfer *xfer, struct skt_xfer_event *ret_event);

@@ -54,17 +54,19 @@ const struct skt_object objects_impair[] = {
     { NULL, NULL, NULL },
 };
 
-#define COUNTS                                                                                                                  \
-    "files_done, files (if known), bytes_done, bytes (if known), bytes_same (were there already), bytes_sent and bytes_resent " \
+#define COUNTS                                                                                                                                         \
+    "files_done and files (if known; of kind file alone), bytes_done, bytes (if known), bytes_same (were there already), bytes_sent and bytes_resent " \
     "(on the wire), packets, packets_lost, rtt_ms, rate (of delivery), packet_size"
 #define TRANSFER                                                                                                       \
     { "session", "the other end has proven that it knows the secret", "session (its number), peer" },                  \
         { "file", "a file, directory or link is there, whole and verified",                                            \
             "session, path, kind (file, directory, symlink, hardlink), bytes, blake3 (of a file: as b3sum says)" },    \
-        { "failed", "one is not", "session, path, kind, bytes, errno, why" },                                          \
+        { "failed", "one is not, or the sender has passed over it (a pipe, a directory that it may not read)",         \
+            "session, path, kind and bytes (if it was not passed over), errno (if the system said one), why" },        \
         { "progress", "once a second", "session, " COUNTS },                                                           \
         { "done", "all is stored and verified",                                                                        \
-            "session, " COUNTS ", files_failed, seconds, aead (the cipher), sum (of all hashes)" },                    \
+            "session, " COUNTS                                                                                         \
+            ", files_failed (with those passed over), seconds, aead (the cipher), sum (of all hashes)" },              \
     {                                                                                                                  \
         "broken", "the transfer ended before that", "session, " COUNTS ", files_failed, seconds, aead, why"            \
     }

@@ -24,31 +24,34 @@ struct sender {
     bool over, stopped, waiting_said;
 };
 
+/* Devices, pipes, directories that may not be read: whoever looks at the exit code, or reads the objects, must know. */
+static void passed_over(struct sender *s)
+{
+    struct skt_source_pass p = skt_source_pass(s->source);
+
+    xfer_passed(&s->x, p.path, p.error, p.why);
+}
+
+static bool find_next(struct sender *s)
+{
+    enum skt_source_found found;
+
+    while ((found = skt_source_step(s->source, &s->next)) == SKT_SOURCE_PASSED)
+        passed_over(s);
+    return found == SKT_SOURCE_ENTRY;
+}
+
 /* Entries to the engine as long as it takes them. 1: that was all; 0: there are more; -errno: it cannot take the next one. */
 static int64_t walk(struct sender *s)
 {
     for (int r;;) {
-        if (!s->has_next && !(s->has_next = skt_source_next(s->source, &s->next)))
+        if (!s->has_next && !(s->has_next = find_next(s)))
             return 1;
         r = skt_xfer_offer(s->x.xfer, &s->next);
         if (r)
             return r == -ENOSPC ? 0 : r; /* asked again; or it never will be, and all would wait */
         s->has_next = false;
     }
-}
-
-/* Devices, pipes, what may not be read: whoever looks at the exit code must know. */
-static int passed_over(struct sender *s, int code)
-{
-    char text[512];
-    struct skt_room why = skt_room_of(text, sizeof text - 1);
-    uint64_t n = skt_source_passed(s->source, &why);
-
-    *why.p = 0;
-    if (!n)
-        return code;
-    skt_cli_warn(s->x.cli, "%" PRIu64 " passed over, the last: %s", n, text);
-    return code ? code : SKT_EXIT_LOCAL;
 }
 
 static void event(struct sender *s, const struct skt_xfer_event *e)
@@ -59,7 +62,7 @@ static void event(struct sender *s, const struct skt_xfer_event *e)
     case SKT_XFER_LAST: skt_xfer_answer(s->x.xfer, e->job, skt_source_do(s->source, e)); break;
     case SKT_XFER_FORGET: (void)skt_source_do(s->source, e); break;
     case SKT_XFER_CLOSED_SESSION:
-        s->code = passed_over(s, xfer_ended(&s->x, e));
+        s->code = xfer_ended(&s->x, e);
         s->over = true;
         break;
     case SKT_XFER_PUT_OFF:

@@ -116,8 +116,8 @@ int xfer_new(struct xfer_both *x)
 
 /* --- what happened --- */
 
-/* The words of who knows more than the number; for some numbers there are better ones than the system's. */
-static const char *why_of(const struct skt_xfer_event *e)
+/* The words of who knows more than the number; for some numbers there are better ones than the system's. NULL: no better ones. */
+static const char *words_of(const struct skt_xfer_event *e)
 {
     if (*e->text)
         return e->text;
@@ -128,27 +128,67 @@ static const char *why_of(const struct skt_xfer_event *e)
     case ESTALE: return "it changed meanwhile; send it again";
     case EBUSY: return "another transfer is at this file";
     case EINVAL: return "the receiver takes no file of this name";
-    default: return strerror(-e->why);
+    default: return NULL;
     }
+}
+
+static const char *why_of(const struct skt_xfer_event *e)
+{
+    const char *words = words_of(e);
+
+    return words ? words : strerror(-e->why);
+}
+
+/* Where only the system has words, at which end it said so belongs to them. */
+static void put_file_why(const struct xfer_both *x, const struct skt_xfer_event *e, struct skt_room *out)
+{
+    const char *words = words_of(e);
+
+    if (words)
+        skt_put_str(out, words);
+    else if (e->here)
+        skt_put_fmt(out, "cannot be %s here: %s", x->conf.send ? "read" : "stored", strerror(-e->why));
+    else
+        skt_put_fmt(out, "the other end cannot %s it: %s", x->conf.send ? "store" : "read", strerror(-e->why));
+}
+
+/* Each in an object of --json, the first ones on the terminal. */
+static void say_failed(struct xfer_both *x, struct skt_span path, const char *why)
+{
+    if (x->lines++ < LINES_MAX)
+        skt_cli_warn(x->cli, "%.*s: %s", (int)skt_len(path), skt_len(path) ? (const char *)path.p : "", why);
+    else
+        x->unsaid++;
 }
 
 static void file_failed(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     struct xfer_session *s = &x->sessions[e->session];
-    int n = e->meta ? (int)skt_len(e->meta->path) : 0;
+    char why[256];
+    struct skt_room out = skt_room_of(why, sizeof why - 1);
 
+    put_file_why(x, e, &out);
+    *out.p = 0;
     s->failed++;
-    xfer_json_file(x, e, why_of(e));
-    if (x->lines++ < LINES_MAX)
-        skt_cli_warn(x->cli, "%.*s: %s", n, n ? (const char *)e->meta->path.p : "", why_of(e));
-    else
-        x->unsaid++;
+    xfer_json_file(x, e, why);
+    say_failed(x, e->meta ? e->meta->path : skt_span_of(NULL, 0), why);
+}
+
+void xfer_passed(struct xfer_both *x, struct skt_span path, int error, const char *why)
+{
+    char text[1600];
+
+    snprintf(text, sizeof text, "%s%s", error ? "cannot be read here: " : "", why);
+    x->passed++;
+    xfer_json_passed(x, path, error, text);
+    say_failed(x, path, text);
 }
 
 static void file_done(struct xfer_both *x, const struct skt_xfer_event *e)
 {
     if (e->meta->kind == SKT_XFER_DIR_AGAIN) /* it was told when it was made */
         return;
+    x->sessions[e->session].kinds[e->meta->kind]++;
     xfer_json_file(x, e, NULL);
     skt_cli_debug(x->cli, 1, "%.*s", (int)skt_len(e->meta->path), (const char *)e->meta->path.p);
 }
@@ -280,14 +320,25 @@ static int exit_of(struct xfer_both *x, const struct xfer_session *session, int 
     return skt_cli_fail_why(x->cli, phase, why, said);
 }
 
-static void say_sum(struct xfer_both *x, const struct skt_xfer_stats *s, skt_time took)
+static void put_count(struct skt_room *out, uint64_t n, const char *one, const char *many)
+{
+    if (n)
+        skt_put_fmt(out, "%" PRIu64 " %s, ", n, n == 1 ? one : many);
+}
+
+static void say_sum(
+    struct xfer_both *x, const struct xfer_session *session, const struct skt_xfer_stats *s, skt_time took)
 {
     char text[256];
     struct skt_room t = skt_room_of(text, sizeof text - 1);
     uint64_t moved = s->bytes_done - (s->bytes_same < s->bytes_done ? s->bytes_same : s->bytes_done);
 
     skt_put_fmt(&t, "%" PRIu64 " file%s, ", s->files_done, s->files_done == 1 ? "" : "s");
+    put_count(&t, session->kinds[SKT_XFER_DIR], "directory", "directories");
+    put_count(&t, session->kinds[SKT_XFER_SYMLINK] + session->kinds[SKT_XFER_HARDLINK], "link", "links");
     skt_put_size(&t, s->bytes_done);
+    if (!x->conf.send)
+        skt_put_fmt(&t, " from %s", live_addr(&session->peer));
     if (took < SKT_SEC)
         skt_put_fmt(&t, ", stored and verified in %.0f ms", (double)took / SKT_MS);
     else
@@ -324,9 +375,9 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
     if (x->unsaid)
         skt_cli_warn(x->cli, "and %u more failed", x->unsaid);
     x->lines = x->unsaid = 0;
-    if (session->failed && e->hash) { /* the conversation itself went well */
-        say_sum(x, &s, took);
-        skt_cli_warn(x->cli, "%" PRIu64 " did not go over: see above", session->failed);
+    if ((session->failed || x->passed) && e->hash) { /* the conversation itself went well */
+        say_sum(x, session, &s, took);
+        skt_cli_warn(x->cli, "%" PRIu64 " did not go over: see above", session->failed + x->passed);
         return SKT_EXIT_LOCAL;
     }
     if (e->why == -ECANCELED) {
@@ -335,7 +386,7 @@ int xfer_ended(struct xfer_both *x, const struct skt_xfer_event *e)
     }
     if (e->why)
         return exit_of(x, session, e->why, why_of(e), was_open);
-    say_sum(x, &s, took);
+    say_sum(x, session, &s, took);
     return 0;
 }
 

@@ -10,8 +10,9 @@ enum { XFER_PORT = 7411, XFER_SECRET_MAX = 64 * 1024, XFER_CODE = 8, XFER_SESSIO
 /* What the verb knows of one of the engine's sessions. */
 struct xfer_session {
     bool open;
-    skt_time began, said; /* said: the last "progress" of --json */
-    uint64_t failed;      /* files */
+    skt_time began, said;                   /* said: the last "progress" of --json */
+    uint64_t failed;                        /* files */
+    uint64_t kinds[SKT_XFER_DIR_AGAIN + 1]; /* of each, those that went over */
     struct skt_addr peer;
 };
 
@@ -33,7 +34,8 @@ struct xfer_both {
     struct skt_progress progress;
     char label[96];
     skt_time looked;
-    uint32_t lines, unsaid; /* of FILE_FAILED on the terminal */
+    uint64_t passed;        /* sending: over so many things that were not offered */
+    uint32_t lines, unsaid; /* of what did not go over, on the terminal */
     bool stopped;           /* by a signal to us */
 };
 
@@ -59,6 +61,8 @@ int xfer_new(struct xfer_both *x);
 
 /* Says what the event tells: files with -v or --json, failures always. */
 void xfer_say(struct xfer_both *x, const struct skt_xfer_event *event);
+/* Sending: something that will not be offered; error: errno, or 0. */
+void xfer_passed(struct xfer_both *x, struct skt_span path, int error, const char *why);
 /* The line of progress, of all sessions together; with --json an object a second and session. */
 void xfer_progress(struct xfer_both *x);
 /* The last word on a session. Gives the exit code. */

@@ -50,6 +50,22 @@ void xfer_json_file(struct xfer_both *x, const struct skt_xfer_event *e, const c
     skt_json_end(&j);
 }
 
+void xfer_json_passed(struct xfer_both *x, struct skt_span path, int error, const char *why)
+{
+    struct skt_json j;
+
+    if (!x->cli->json)
+        return;
+    skt_json_begin(&j, &x->cli->out);
+    skt_json_str(&j, "event", "failed");
+    skt_json_u64(&j, "session", 0); /* a sender has no other one */
+    skt_json_span(&j, "path", path);
+    if (error)
+        skt_json_i64(&j, "errno", error);
+    skt_json_str(&j, "why", why);
+    skt_json_end(&j);
+}
+
 void xfer_json_session(struct xfer_both *x, uint32_t session)
 {
     struct skt_json j;
@@ -120,7 +136,7 @@ void xfer_json_ended(
     skt_json_str(&j, "event", e->why ? "broken" : "done");
     skt_json_u64(&j, "session", e->session);
     json_stats(&j, s);
-    skt_json_u64(&j, "files_failed", x->sessions[e->session].failed);
+    skt_json_u64(&j, "files_failed", x->sessions[e->session].failed + x->passed);
     skt_json_double(&j, "seconds", (double)took / SKT_SEC);
     skt_json_str(&j, "aead", s->aead ? s->aead : "");
     if (e->why)

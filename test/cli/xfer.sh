@@ -114,6 +114,11 @@ for end in out all.out; do
     is directory,file,hardlink,symlink "$(ask $end '",".join(sorted(set(o["kind"] for o in of("file"))))')"
 done
 is "$(ask out 'done["sum"]')" "$(ask all.out 'done["sum"]')"
+# the last line for people counts the same things, by their kinds
+kinds=$(ask out '"%d files, %d directories, %d links, " % tuple(sum(o["kind"] in k for o in of("file"))
+    for k in [("file",), ("directory",), ("symlink", "hardlink")])')
+says "^$kinds[0-9.]+.iB, stored and verified in [0-9.]+ m?s" err
+says "^$kinds[0-9.]+.iB from 127\\.0\\.0\\.1:[0-9]+, stored and verified" all.err
 is "['127.0.0.1:$port']" "$(ask all.out 'of("listening")[0]["addresses"]')"
 is "127.0.0.1:$port" "$(ask out 'of("session")[0]["peer"]')"
 says '^127\.0\.0\.1:[0-9]+$' /dev/stdin <<END
@@ -318,10 +323,44 @@ ends 8
 [ ! -e in/moving ] || fail "a file that changed has its name"
 mkfifo some/fifo
 receiver fifo in
-sends 8 some
-says '1 passed over, the last: .*fifo' err
+sends 8 --json some
+says 'some/fifo: is a pipe$' err
+says '1 did not go over: see above' err
+is 'some/fifo is a pipe 1' "$(ask out 'of("failed")[0]["path"], of("failed")[0]["why"], done["files_failed"]' | tr -d "(',)")"
 ends 0
 rm some/fifo
+# of many the first ones by name on the terminal, all of them as objects; and what may not be read, at which end
+if [ "$(id -u)" != 0 ] || $nobody test -x "$SOCKIT"; then # who may read everything reads it
+    mkdir -p pipes/closed pipes/open
+    for i in 1 2 3 4 5; do for j in 1 2 3 4 5; do mkfifo "pipes/$i$j"; done; done
+    echo 1 >pipes/open/not_readable
+    chmod 000 pipes/closed pipes/open/not_readable
+    chmod a+r key
+    receiver pipes in_pipes
+    exits 8 timeout 60 $nobody "$SOCKIT" send --key-file key --json pipes "$to"
+    is 27 "$(ask out 'len(of("failed"))')"
+    says 'and 7 more failed' err
+    is 'cannot be read here: Permission denied 13' "$(ask out '[(o["why"], o["errno"]) for o in of("failed") if "closed" in o["path"]][0]' | tr -d "(',)")"
+    is 'cannot be read here: Permission denied' "$(ask out '[o["why"] for o in of("failed") if "not_readable" in o["path"]][0]')"
+    ends 8
+    says '1 did not go over: see above' pipes.err
+    chmod 700 pipes/closed
+fi
+# what the receiver may not store is told at both ends, and at which one it was
+if [ -n "$nobody" ] && $nobody test -x "$SOCKIT"; then
+    mkdir -p in_sealed/some # not his
+    chown 65534 in_sealed
+    free_port
+    to=127.0.0.1:$port
+    chmod a+r key
+    spawn sealed $nobody "$SOCKIT" recv --listen "$to" --key-file key in_sealed
+    receiver=$pid
+    wait_for 'at the other end type: ' sealed.err
+    sends 8 some
+    says 'some/b: the other end cannot store it: Permission denied' err
+    ends 8
+    says 'some/b: cannot be stored here: Permission denied' sealed.err
+fi
 
 # ---- Ctrl-C, at either end: the other one is told at once, and the next time only the rest goes ----
 rm -rf in

@@ -208,6 +208,29 @@ static void what_cannot_be_entered_is_passed_over(void **state)
     passed_is(source, 2, "'t/b': was exchanged");
 }
 
+static void each_thing_that_is_passed_over_is_told_once(void **state)
+{
+    skt_auto(skt_source) struct skt_source *source = NULL;
+    struct skt_xfer_meta meta;
+    struct skt_source_pass pass;
+
+    assert_false(mkdir("t", 0700) || mkfifo("t/a", 0600) || mkfifo("t/b", 0600));
+    world_text("t/c", "");
+    source = SOURCE("t");
+    assert_int_equal(skt_source_step(source, &meta), SKT_SOURCE_ENTRY); /* t */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(skt_source_step(source, &meta), SKT_SOURCE_PASSED);
+        pass = skt_source_pass(source);
+        assert_true(skt_span_is(pass.path, i ? "t/b" : "t/a"));
+        assert_string_equal(pass.why, "is a pipe");
+        assert_int_equal(pass.error, 0);
+    }
+    assert_int_equal(skt_source_step(source, &meta), SKT_SOURCE_ENTRY);
+    assert_true(skt_span_is(meta.path, "t/c"));
+    assert_int_equal(skt_source_step(source, &meta), SKT_SOURCE_ENTRY); /* t again */
+    assert_int_equal(skt_source_step(source, &meta), SKT_SOURCE_END);
+}
+
 static void what_has_too_long_a_path_is_named(void **state)
 {
     skt_auto(skt_source) struct skt_source *source = NULL;

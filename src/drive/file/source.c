@@ -37,7 +37,8 @@ struct skt_source {
     uint32_t named_n;
     uint64_t total_files, total_bytes;
     struct sourcewalk walk;
-    uint32_t number; /* of the next entry */
+    uint64_t passed_told; /* of what walk has passed over */
+    uint32_t number;      /* of the next entry */
     struct source_file *files;
     uint32_t files_n, files_size, free;
     struct skt_map by_number;
@@ -117,7 +118,7 @@ static bool entry_dir(struct skt_source *source, struct skt_xfer_meta *meta)
     meta->kind = SKT_XFER_DIR;
     if (!sourcelate_dir(
             &source->late, &source->walk)) /* it comes, and what is in it, but with a mode and time of there */
-        sourcewalk_pass(&source->walk, "has a mode and time that will not be set: too many directories");
+        sourcewalk_pass(&source->walk, 0, "has a mode and time that will not be set: too many directories");
     return true;
 }
 
@@ -126,7 +127,7 @@ static bool entry_symlink(struct skt_source *source, struct skt_xfer_meta *meta)
     ssize_t n = readlinkat(source->walk.dir, source->walk.name, source->text, sizeof source->text);
 
     if (n < 0) {
-        sourcewalk_pass(&source->walk, strerror(errno));
+        sourcewalk_pass(&source->walk, errno, strerror(errno));
         return false;
     }
     meta->kind = SKT_XFER_SYMLINK;
@@ -156,7 +157,7 @@ static bool entry_file(struct skt_source *source, struct skt_xfer_meta *meta)
     if (sourcelate_link(&source->late, &source->walk))
         return false; /* it comes later */
     if (!file_learn(source)) {
-        sourcewalk_pass(&source->walk, "too many files at once");
+        sourcewalk_pass(&source->walk, 0, "too many files at once");
         return false;
     }
     meta->kind = SKT_XFER_FILE;
@@ -182,15 +183,47 @@ static bool entry(struct skt_source *source, struct skt_xfer_meta *ret_meta)
     return is;
 }
 
-bool skt_source_next(struct skt_source *source, struct skt_xfer_meta *ret_meta)
+/* Whether something was passed over that was not told. */
+static bool is_passed(struct skt_source *source)
+{
+    bool is = source->passed_told < source->walk.passed;
+
+    source->passed_told += is;
+    return is;
+}
+
+enum skt_source_found skt_source_step(struct skt_source *source, struct skt_xfer_meta *ret_meta)
 {
     bool is = false;
 
-    while (!is && sourcewalk_next(&source->walk))
-        is = entry(source, ret_meta);
+    if (is_passed(source)) /* with the entry that was given last */
+        return SKT_SOURCE_PASSED;
+    while (!is && sourcewalk_more(&source->walk)) {
+        is = sourcewalk_step(&source->walk) && entry(source, ret_meta);
+        if (!is && is_passed(source))
+            return SKT_SOURCE_PASSED;
+    }
     is = is || sourcelate_next(&source->late, ret_meta);
     source->number += is;
-    return is;
+    return is ? SKT_SOURCE_ENTRY : SKT_SOURCE_END;
+}
+
+bool skt_source_next(struct skt_source *source, struct skt_xfer_meta *ret_meta)
+{
+    enum skt_source_found found;
+
+    while ((found = skt_source_step(source, ret_meta)) == SKT_SOURCE_PASSED) {
+    }
+    return found == SKT_SOURCE_ENTRY;
+}
+
+struct skt_source_pass skt_source_pass(const struct skt_source *source)
+{
+    const struct sourcewalk *walk = &source->walk;
+
+    return (struct skt_source_pass){
+        .path = skt_span_of(walk->path, walk->path_len), .error = walk->error, .why = walk->why + walk->why_at
+    };
 }
 
 uint64_t skt_source_passed(const struct skt_source *source, struct skt_room *ret_why)

@@ -105,17 +105,20 @@ void sourcewalk_named_done(struct sourcewalk_named *named)
 
 /* ---- words ---- */
 
-void sourcewalk_pass(struct sourcewalk *walk, const char *why)
+void sourcewalk_pass(struct sourcewalk *walk, int error, const char *why)
 {
     struct skt_room out = skt_room_of(walk->why, sizeof walk->why - 1);
 
     walk->passed++;
+    walk->error = error;
     skt_put_quoted(&out, skt_span_of(walk->path, walk->path_len), QUOTED_MAX);
-    skt_put_fmt(&out, ": %s", why);
+    skt_put_str(&out, ": ");
+    walk->why_at = (size_t)((char *)out.p - walk->why);
+    skt_put_str(&out, why);
     *out.p = 0;
 }
 
-static void pass_error(struct sourcewalk *walk, int error) { sourcewalk_pass(walk, strerror(error)); }
+static void pass_error(struct sourcewalk *walk, int error) { sourcewalk_pass(walk, error, strerror(error)); }
 
 /* ---- directories ---- */
 
@@ -227,14 +230,14 @@ static void enter_found(struct sourcewalk *walk)
 
     walk->enter = false;
     if (walk->depth == SOURCEWALK_DEPTH || walk->path_len >= SKT_STOREPATH_MAX - 1) {
-        sourcewalk_pass(walk, "too deep");
+        sourcewalk_pass(walk, 0, "too deep");
         return;
     }
     fd = openat(walk->dir, walk->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         pass_error(walk, errno);
     } else if (fstat(fd, &st) || st.st_dev != walk->st.st_dev || st.st_ino != walk->st.st_ino) {
-        sourcewalk_pass(walk, "was exchanged");
+        sourcewalk_pass(walk, 0, "was exchanged");
         (void)close(fd);
     } else {
         enter(walk, fd);
@@ -250,14 +253,14 @@ static bool is_sendable(struct sourcewalk *walk)
     case S_IFREG:
         if (!skt_storepath_is_part(walk->name))
             return true;
-        sourcewalk_pass(walk, "is not whole: an unfinished transfer");
+        sourcewalk_pass(walk, 0, "is not whole: an unfinished transfer");
         return false;
     case S_IFDIR: walk->enter = true; return true;
     case S_IFLNK: return true;
-    case S_IFIFO: sourcewalk_pass(walk, "is a pipe"); return false;
-    case S_IFSOCK: sourcewalk_pass(walk, "is a socket"); return false;
+    case S_IFIFO: sourcewalk_pass(walk, 0, "is a pipe"); return false;
+    case S_IFSOCK: sourcewalk_pass(walk, 0, "is a socket"); return false;
     }
-    sourcewalk_pass(walk, "is a device");
+    sourcewalk_pass(walk, 0, "is a device");
     return false;
 }
 
@@ -280,7 +283,7 @@ static void pass_too_long(struct sourcewalk *walk, const char *name)
     skt_put_quoted(&why, skt_span_str(name), QUOTED_MAX);
     skt_put_str(&why, " in it has a path that is too long");
     *why.p = 0;
-    sourcewalk_pass(walk, text);
+    sourcewalk_pass(walk, 0, text);
 }
 
 /* The next name of the innermost directory. */
@@ -340,16 +343,22 @@ static bool step_inside(struct sourcewalk *walk)
     return false;
 }
 
+bool sourcewalk_more(const struct sourcewalk *walk) { return walk->enter || walk->depth || walk->root < walk->n; }
+
+bool sourcewalk_step(struct sourcewalk *walk)
+{
+    if (!walk->enter)
+        return walk->depth ? step_inside(walk) : next_root(walk);
+    enter_found(walk);
+    return false;
+}
+
 bool sourcewalk_next(struct sourcewalk *walk)
 {
     bool is = false;
 
-    while (!is && (walk->enter || walk->depth || walk->root < walk->n)) {
-        if (walk->enter)
-            enter_found(walk);
-        else
-            is = walk->depth ? step_inside(walk) : next_root(walk);
-    }
+    while (!is && sourcewalk_more(walk))
+        is = sourcewalk_step(walk);
     return is;
 }
 

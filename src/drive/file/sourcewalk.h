@@ -28,7 +28,9 @@ struct sourcewalk {
     int base;   /* directory of the root; -1: not open */
     bool enter; /* what was given last is a directory that was not yet opened */
     uint64_t passed;
-    char why[1536]; /* of the last that was passed over, escaped */
+    char why[1536]; /* of the last that was passed over, escaped: its path, and from why_at on what is wrong with it */
+    size_t why_at;
+    int error; /* of the same: what the system said of it; 0: nothing */
     /* What was found. */
     struct stat st;
     int dir; /* it is in this directory; as `name` */
@@ -40,4 +42,8 @@ int sourcewalk_init(struct sourcewalk *walk, const struct sourcewalk_named *name
 void sourcewalk_done(struct sourcewalk *walk);
 /* The next file, directory or symbolic link: st, dir, name, path say which. False: that was all. */
 bool sourcewalk_next(struct sourcewalk *walk);
-void sourcewalk_pass(struct sourcewalk *walk, const char *why); /* over the last one, or for lack of an entry */
+/* The same in small steps: each finds something (true) or passes over one thing at most. While there is more. */
+bool sourcewalk_more(const struct sourcewalk *walk);
+bool sourcewalk_step(struct sourcewalk *walk);
+/* Over the last one, or for lack of an entry. error: errno; 0: the system had nothing to say. */
+void sourcewalk_pass(struct sourcewalk *walk, int error, const char *why);

@@ -51,6 +51,15 @@ void skt_source_totals(const struct skt_source *source, uint64_t *ret_files, uin
  * directories again, from the innermost. In a directory by name (bytes), 16,384 at a time. False: there are no more. Borrowed until the
  * next call; each one counts, so that files have the engine's numbers. */
 bool skt_source_next(struct skt_source *source, struct skt_xfer_meta *ret_meta);
+/* The same, but it also stops at each thing that is passed over, once; which one skt_source_pass says until the next call. */
+enum skt_source_found { SKT_SOURCE_END, SKT_SOURCE_ENTRY, SKT_SOURCE_PASSED };
+enum skt_source_found skt_source_step(struct skt_source *source, struct skt_xfer_meta *ret_meta);
+struct skt_source_pass {
+    struct skt_span path; /* as it would arrive, unescaped */
+    int error;            /* errno; 0: the system had nothing to say against it */
+    const char *why;      /* "is a pipe"; escaped */
+};
+struct skt_source_pass skt_source_pass(const struct skt_source *source);
 /* What was passed over so far: devices, pipes, sockets, what cannot be read or was not whole. The last of it in words, escaped. */
 uint64_t skt_source_passed(const struct skt_source *source, struct skt_room *ret_why /* may be NULL */);
 /* READ, LAST and FORGET of a sender. -ENOENT: gone; -ESTALE: not the file that the entry spoke of, or changed since. */

@@ -140,6 +140,7 @@ static void on_refuse(struct skt_offer *o, const struct skt_xfer_message *m)
     }
     if (f->failed)
         return;
+    f->refused = true;
     offer_fail(o, f, m->error ? -(int)m->error : -EIO);
     n = n < 159 ? n : 159;
     f->text = n ? calloc(1, n + 1) : NULL; /* without memory: no words */
@@ -248,6 +249,7 @@ static bool tell_settled(struct skt_offer *o, struct offer_file *f, struct skt_x
     tell(o, f, ev, f->failed ? SKT_XFER_FILE_FAILED : SKT_XFER_FILE_DONE);
     ev->hash = is_file && !f->failed ? f->hash : NULL;
     ev->why = f->why;
+    ev->here = f->failed && !f->refused;
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
     if (f->failed) {

@@ -23,8 +23,9 @@ enum offer_last { OFFER_READING, OFFER_READ, OFFER_ASKED, OFFER_UNCHANGED };
 struct offer_file {
     struct skt_xfer_meta meta; /* its names are in `names` */
     uint32_t number, jobs;
-    bool failed, opened, checked, needed; /* opened: FORGET is owed */
-    uint8_t last;                         /* enum offer_last */
+    bool failed, refused;         /* refused: by the other end */
+    bool opened, checked, needed; /* opened: FORGET is owed */
+    uint8_t last;                 /* enum offer_last */
     int why;
     char *text;                    /* of REFUSE; ours to free; NULL: none */
     uint64_t groups, hashed, said; /* said: for CHECK, in order */

@@ -42,6 +42,7 @@ void take_fail(struct skt_take *t, struct take_file *f, int why, const char *tex
     f->state = TAKE_FAILED;
     f->why = why;
     f->text = text;
+    f->here = say;
     f->say = say ? SKT_XFER_REFUSE : 0;
     take_groups_drop(t, f);
     skt_list_drop(&f->todo);
@@ -233,6 +234,7 @@ static bool tell_settled(struct skt_take *t, struct take_file *f, struct skt_xfe
     if (is_done && f->meta.kind == SKT_XFER_FILE)
         ev->hash = f->hash;
     ev->why = f->why;
+    ev->here = f->here;
     if (f->text)
         strncpy(ev->text, f->text, sizeof ev->text - 1);
     take_links_settled(t, f);

@@ -39,6 +39,7 @@ struct take_file {
     bool comparing;
     skt_time busy_until, again_at; /* MAKE was answered by -EBUSY */
     int why;
+    bool here; /* why is of this end */
     const char *text;
     uint64_t groups;
     uint64_t ask, ask_end; /* the next group to ask for, unless it is stored; how far may be asked now */
