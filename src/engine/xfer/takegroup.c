@@ -16,6 +16,14 @@ uint32_t take_group_len(const struct take_file *f, uint64_t group)
 
 /* --- groups: spare ones keep their table of ranges --- */
 
+/* So many as honest packets can make of it: what a piece costs does not count as bytes that were asked for. */
+static uint32_t pieces_of(uint32_t len)
+{
+    uint32_t n = TAKE_PIECES_LEAST + len / TAKE_PIECE;
+
+    return n < TAKE_PIECES ? n : TAKE_PIECES;
+}
+
 static struct take_group *group_new(struct skt_take *t, struct take_file *f, uint64_t index)
 {
     struct take_group *g = SKT_LIST_FIRST(&t->spare, struct take_group, list);
@@ -32,6 +40,7 @@ static struct take_group *group_new(struct skt_take *t, struct take_file *f, uin
             return NULL;
         (void)skt_ranges_init(&got, TAKE_PIECES);
     }
+    got.max = pieces_of(take_group_len(f, index)); /* a spare one has no room for more than any may have */
     *g = (struct take_group){ .file = f, .index = index, .len = take_group_len(f, index), .got = got };
     skt_list_put(&f->active, &g->of_file);
     t->asked += g->len;
@@ -56,7 +65,7 @@ static void group_free(struct skt_take *t, struct take_group *g)
     t->desk->pool->asked -= g->len;
     skt_list_drop(&g->list);
     skt_list_drop(&g->of_file);
-    if (t->n_spare == SPARE_MAX) {
+    if (t->n_spare == SPARE_MAX || g->got.size > TAKE_SPARE_PIECES) {
         group_delete(g);
         return;
     }

@@ -14,7 +14,10 @@ enum {
     TAKE_MAKES = 64,    /* MAKE at once */
     TAKE_COMPARES = 16, /* groups compared at once, one of a file */
     TAKE_TRIES = 3,     /* a group that differs so often ends the session */
-    TAKE_PIECES = 4096, /* ranges of one group */
+    TAKE_PIECES = 4096, /* ranges of one group, at most */
+    TAKE_PIECES_LEAST = 64,
+    TAKE_PIECE = 256,       /* bytes of a group for which it may have one more: a packet has 1200 */
+    TAKE_SPARE_PIECES = 64, /* a group that had room for more is not kept as a spare one */
     TAKE_REPEATS =
         4096, /* groups of a file, besides as many as it has, of which ZEROS may be said though they are stored */
     TAKE_PATHS = 1 << 24, /* that are remembered */
