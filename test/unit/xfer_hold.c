@@ -47,4 +47,39 @@ static void as_many_as_packets_can_make_are_taken(void **state)
     }
 }
 
-RUN(T(a_small_group_has_few_pieces), T(as_many_as_packets_can_make_are_taken))
+/* Files of one byte, and a disk that does not answer: what one session asks of it leaves room for all others. */
+static void a_session_has_its_share_of_the_jobs(void **state)
+{
+    enum { FILES = 40, SHARE = 15 }; /* of 16383 for 1024 sessions */
+    const uint8_t byte = 7;
+    uint8_t hash[SKT_HASH];
+    char path[16];
+
+    skt_blake3(skt_span_of(&byte, 1), hash);
+    begin_receiver((struct skt_xfer_conf){ .sessions = 1024 });
+    w.verb.faults.late = true;
+    for (uint32_t i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "f%u", i);
+        say_entry(i, path, 1);
+    }
+    run(50 * SKT_MS);
+    for (uint32_t i = 0; i < FILES; i++) {
+        say(&(struct skt_xfer_message){ .kind = SKT_XFER_HASHES, .file = i, .count = 1, .hash = hash });
+        block(i, 0, &byte, 1);
+        run(5 * SKT_MS);
+    }
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END, .file = FILES });
+    run(50 * SKT_MS);
+    assert_int_equal(w.verb.n_jobs, SHARE);
+    for (uint32_t n = 0; w.verb.n_jobs; n++) {
+        assert_true(n <= 2 * FILES);
+        verb_answer_one(&w.verb, 0);
+        run(5 * SKT_MS);
+        assert_true(w.verb.n_jobs <= SHARE);
+    }
+    assert_int_equal(w.verb.done, FILES);
+    assert_false(w.closed);
+    end();
+}
+
+RUN(T(a_small_group_has_few_pieces), T(as_many_as_packets_can_make_are_taken), T(a_session_has_its_share_of_the_jobs))

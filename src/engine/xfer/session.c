@@ -123,9 +123,10 @@ static void on_keyed(struct skt_xfer *x, struct session *s)
 
 static void on_opened(struct skt_xfer *x, struct session *s)
 {
-    struct skt_take_conf take = {
-        .window = x->conf.window, .max_bytes = x->conf.max_bytes, .max_files = x->conf.max_files
-    };
+    struct skt_take_conf take = { .window = x->conf.window,
+        .max_bytes = x->conf.max_bytes,
+        .max_files = x->conf.max_files,
+        .jobs = (SKT_JOBS_MAX - 1) / x->conf.sessions };
 
     s->opened = true;
     s->moved = x->now;

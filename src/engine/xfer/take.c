@@ -354,6 +354,7 @@ static bool next_ended(struct skt_take *t, struct skt_xfer_event *ev)
 
 bool skt_take_next(struct skt_take *t, struct skt_xfer_event *ev)
 {
+    bool may_ask = t->desk->out < t->conf.jobs;
     struct take_file *first;
 
     file_free(t, t->told);
@@ -362,12 +363,12 @@ bool skt_take_next(struct skt_take *t, struct skt_xfer_event *ev)
         return next_ended(t, ev);
     if (t->desk->closing)
         return false;
-    if (take_write(t, ev)) /* what frees memory goes first */
+    if (may_ask && take_write(t, ev)) /* what frees memory goes first */
         return true;
     first = take_file(t, t->base);
     if (first && is_settled(first))
         return tell_settled(t, first, ev);
-    return next_todo(t, ev) || next_make(t, ev) || next_sync(t, ev);
+    return may_ask && (next_todo(t, ev) || next_make(t, ev) || next_sync(t, ev)); /* else with the next answer */
 }
 
 /* --- answers --- */

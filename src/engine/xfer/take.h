@@ -7,6 +7,7 @@ struct skt_take;
 struct skt_take_conf {
     uint64_t window, max_bytes; /* as in skt_xfer_conf */
     uint32_t max_files;
+    uint32_t jobs; /* not answered, at once: its share, so that no session can use up those of all */
     uint64_t seed; /* secret */
 };
 struct skt_take *skt_take_new(const struct skt_take_conf *conf, struct skt_desk *desk); /* NULL: no memory */
