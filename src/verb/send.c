@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { ASKED = 3 }; /* times for a code */
+
 struct sender {
     struct xfer_both x;
     const char *pair;
@@ -140,23 +142,34 @@ static int talk(struct sender *s)
     return s->code;
 }
 
-/* The code is an argument, a variable or typed in; the key a file. */
-static int secret(struct sender *s)
+/* What no code looks like is asked for again: it was never sent. One that looks right is a guess, and goes its way. */
+static void ask(struct sender *s)
 {
     static char typed[64]; /* pair points to it */
 
+    for (int left = ASKED; left--;) {
+        (void)fputs("pair code that recv shows: ", stderr);
+        if (!fgets(typed, sizeof typed, stdin))
+            return;
+        typed[strcspn(typed, "\n")] = 0;
+        s->pair = typed;
+        if (xfer_code(&s->x, typed))
+            return;
+        if (left)
+            skt_cli_say(s->x.cli, "a code has 8 letters and digits, such as k7qm-2xpd; '%s' is none", typed);
+    }
+}
+
+/* The code is an argument, a variable or typed in; the key a file. */
+static int secret(struct sender *s)
+{
     if (s->pair && s->x.key_file)
         return skt_cli_usage(s->x.cli, "--pair and --key-file exclude each other");
     if (s->x.key_file)
         return xfer_key(&s->x);
     s->x.conf.pair = true;
-    if (!s->pair && isatty(STDIN_FILENO) && !s->x.cli->quiet) {
-        (void)fputs("pair code that recv shows: ", stderr);
-        if (fgets(typed, sizeof typed, stdin)) {
-            typed[strcspn(typed, "\n")] = 0;
-            s->pair = typed;
-        }
-    }
+    if (!s->pair && isatty(STDIN_FILENO) && !s->x.cli->quiet)
+        ask(s);
     if (!s->pair)
         return skt_cli_usage(s->x.cli, "give --pair CODE (recv shows it; or set SOCKIT_SEND_PAIR) or --key-file FILE");
     if (!xfer_code(&s->x, s->pair))
@@ -195,6 +208,25 @@ static bool has_port(const char *peer)
     return strchr(*peer == '[' && end ? end : peer, ':') || !peer[strspn(peer, "0123456789")];
 }
 
+static bool is_number(const char *text) { return *text && !text[strspn(text, "0123456789")]; }
+
+/* What people try first. 0 or an exit code. */
+static int check_args(struct skt_cli *cli, const struct skt_strs *args)
+{
+    const char *peer = args->at[args->n - 1], *before = args->at[args->n - 2];
+
+    for (uint32_t i = 0; i + 1 < args->n; i++)
+        if (!strcmp(args->at[i], "-"))
+            return skt_cli_usage(cli,
+                "'-': send is for files, which have names; stdin goes by `sockit connect HOST:PORT` to `sockit listen PORT` "
+                "(a file that is called so: ./-)");
+    if (args->n > 2 && is_number(peer) && access(before, F_OK))
+        return skt_cli_usage(cli, "there is no file '%s'; if it is the host: write %s:%s", before, before, peer);
+    if (!strchr(peer, ':') && !access(peer, F_OK))
+        return skt_cli_usage(cli, "'%s' is a file: the last argument says where recv listens, HOST[:PORT]", peer);
+    return 0;
+}
+
 static int send_files(struct skt_cli *cli)
 {
     struct sender s = { .x.cli = cli };
@@ -215,8 +247,8 @@ static int send_files(struct skt_cli *cli)
         return r;
     assert(s.args.at && s.args.n >= 2); /* the row says so */
     peer = s.args.at[s.args.n - 1];
-    if (!strchr(peer, ':') && !access(peer, F_OK))
-        return skt_cli_usage(cli, "'%s' is a file: the last argument says where recv listens, HOST[:PORT]", peer);
+    if ((r = check_args(cli, &s.args)))
+        return r;
     if (!has_port(peer)) {
         snprintf(host, sizeof host, "%.250s:%d", peer, XFER_PORT);
         peer = host;
@@ -226,10 +258,10 @@ static int send_files(struct skt_cli *cli)
         return skt_cli_fail(cli, SKT_PHASE_ANY, -ENOMEM, "paths");
     memcpy(paths, s.args.at, (s.args.n - 1) * sizeof *paths);
     s.x.conf.send = true;
-    if (!(r = secret(&s)) && (r = skt_source_new(paths, &s.source, &why))) {
+    if ((r = skt_source_new(paths, &s.source, &why))) { /* before anybody goes to fetch a code for it */
         *why.p = 0;
         r = skt_cli_fail_why(cli, SKT_PHASE_FILE, r, text);
-    } else if (!r) {
+    } else if (!(r = secret(&s))) {
         r = start(&s, peer);
     }
     if (s.x.live.rt)

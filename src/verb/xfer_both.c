@@ -25,6 +25,14 @@ static const skt_time FAREWELL = 3 * SKT_SEC; /* for who is slow to hear our las
 
 /* --- the secret --- */
 
+/* The end of the last line is no part of the secret: echo writes it, printf does not. */
+static size_t without_newline(const uint8_t *text, size_t n)
+{
+    if (n && text[n - 1] == '\n')
+        return n - 1 - (n > 1 && text[n - 2] == '\r');
+    return n;
+}
+
 int xfer_key(struct xfer_both *x)
 {
     int fd = open(x->key_file, O_RDONLY | O_CLOEXEC);
@@ -38,6 +46,8 @@ int xfer_key(struct xfer_both *x)
     close(fd);
     if (n < 0)
         return skt_cli_fail(x->cli, SKT_PHASE_FILE, errno, x->key_file);
+    if (x->secret_n < sizeof x->secret)
+        x->secret_n = without_newline(x->secret, x->secret_n);
     if (!x->secret_n)
         return skt_cli_usage(x->cli, "--key-file %s is empty: put a secret text into it", x->key_file);
     if (x->secret_n == sizeof x->secret)

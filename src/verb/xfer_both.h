@@ -41,7 +41,8 @@ struct xfer_both {
 
 /* Rows that both have. */
 #define XFER_ROWS(x)                                                                                                   \
-    SKT_OPT_PATH(0, "key-file", &(x)->key_file, "FILE", "both ends know this file's content, any secret text"),        \
+    SKT_OPT_PATH(0, "key-file", &(x)->key_file, "FILE",                                                                \
+        "both ends know this file's content, any secret text; a newline at its end does not count"),                   \
         SKT_OPT_TIME(                                                                                                  \
             0, "timeout", &(x)->conf.silence, "TIME", "a peer silent for TIME is gone (30s)", .min = SKT_SEC),         \
         SKT_OPT_U32(0, "max-packet", &(x)->conf.max_packet, "N", "bytes of a datagram at most (65000)", .min = 1200,   \

@@ -233,6 +233,35 @@ exits 2 "$SOCKIT" send --key-file nothing some 127.0.0.1:9
 says 'is empty' err
 exits 8 "$SOCKIT" send --key-file key nosuch 127.0.0.1:9
 says 'nosuch' err
+exits 2 "$SOCKIT" send --key-file key some localhost 7411
+says 'write localhost:7411' err
+exits 2 "$SOCKIT" send --key-file key - localhost
+says 'sockit connect HOST:PORT' err
+printf '\r\n' >newline
+exits 2 "$SOCKIT" send --key-file newline some 127.0.0.1:9
+says 'is empty' err
+# one newline at the end of a key, of either kind, is none; a second one counts
+printf 'the same text' >bare
+printf 'the same text\r\n' >dos
+printf 'the same text\n' >unix
+printf 'the same text\n\n' >longer
+free_port
+spawn bare "$SOCKIT" recv -k --listen "127.0.0.1:$port" --key-file bare in
+bare=$pid
+wait_for 'at the other end type: ' bare.err
+for k in dos unix; do exits 0 timeout 20 "$SOCKIT" send --key-file $k some "127.0.0.1:$port"; done
+exits 7 timeout 20 "$SOCKIT" send --key-file longer some "127.0.0.1:$port"
+kill "$bare"
+wait_gone "$bare"
+# on a terminal: a path that is not there is told before a code is asked for, and what is no code is asked for three times
+if command -v script >/dev/null; then
+    echo | script -qec "$SOCKIT send nosuch 127.0.0.1:9" /dev/null >screen
+    ! grep -q 'pair code that' screen || fail "a code is asked for, for nothing"
+    says 'nosuch' screen
+    printf 'k7\nuuuu-uuuu\nk7qm-2xpd-9\nk7qm-2xpd\n' | script -qec "$SOCKIT send some 127.0.0.1:9" /dev/null >screen
+    is 3 "$(grep -o 'pair code that' screen | wc -l)"
+    says "'k7qm-2xpd-9' is not a code" screen
+fi
 exits 8 "$SOCKIT" recv --key-file key some/b
 exits 2 "$SOCKIT" send --key-file key some 127.0.0.1:
 says "port '' is neither" err

@@ -575,8 +575,9 @@ static void a_path_that_cannot_be_sent_is_told(void **state)
 RUN(W(a_tree_is_told_from_the_outside_and_again_from_the_inside), W(a_point_is_its_content),
     W(what_is_named_arrives_under_its_last_part), W(an_entry_has_mode_time_and_size), W(names_are_any_bytes),
     W(other_names_of_a_file_are_links_after_all_files), W(pipes_and_sockets_and_unfinished_files_are_passed_over),
-    W(what_has_too_long_a_path_is_named), W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap),
-    W(ten_thousand_names_are_told_in_order), W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read),
-    W(an_entry_says_how_much_the_disk_has_of_it), W(a_file_that_changed_is_noticed),
-    W(reading_is_not_led_out_of_what_was_named), W(what_lies_outside_is_neither_told_nor_read),
-    W(few_descriptors_are_enough), W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))
+    W(what_has_too_long_a_path_is_named), W(each_thing_that_is_passed_over_is_told_once),
+    W(what_cannot_be_entered_is_passed_over), W(a_deep_tree_ends_at_the_cap), W(ten_thousand_names_are_told_in_order),
+    W(a_file_is_read_where_it_is_asked), W(holes_and_zeros_are_not_read), W(an_entry_says_how_much_the_disk_has_of_it),
+    W(a_file_that_changed_is_noticed), W(reading_is_not_led_out_of_what_was_named),
+    W(what_lies_outside_is_neither_told_nor_read), W(few_descriptors_are_enough),
+    W(the_sandbox_of_a_sender_is_large_enough), W(a_path_that_cannot_be_sent_is_told))
