@@ -1,8 +1,8 @@
 /* transfer [KEY=NUMBER]...: one file by engine/xfer over an emulated line in the tests' world, where the same seed gives the
- * same figures: rtt=50 (ms), loss=0 (%, both ways), mbit=100, mb=50, seed=1, jitter=0 (ms), reorder=0 (%), trace=0 (ms).
+ * same figures: rtt=50 (ms), loss=0 (%, both ways), mbit=100, mb=50, seed=1, jitter=0 (ms), reorder=0 (%), late=0 (ms), trace=0 (ms).
  * One queue of a BDP (128 kB at least) each way; 14 bytes of Ethernet count. Prints the time from the sender's start until
- * both have ended, eff: goodput / (rate x (1 - loss) x 1448 / 1514), and what was lost or sent again. trace: so often a line
- * of what the sender does. */
+ * both have ended, eff: goodput / (rate x (1 - loss) x 1448 / 1514), and what was lost or sent again. late: each end
+ * runs up to so much later than it should, as on a machine that is busy. trace: so often a line of what the sender does. */
 #include "common.h"
 
 #include "drive/sim/sim.h"
@@ -21,7 +21,7 @@ static struct option {
     const char *name;
     double value;
 } options[] = { { "rtt", 50 }, { "loss", 0 }, { "mbit", 100 }, { "mb", 50 }, { "seed", 1 }, { "jitter", 0 },
-    { "reorder", 0 }, { "trace", 0 } };
+    { "reorder", 0 }, { "late", 0 }, { "trace", 0 } };
 
 static struct option *find(const char *name, size_t len)
 {
@@ -56,6 +56,99 @@ static struct skt_path_conf line(void)
         .queue_bytes = queue > MIN_QUEUE ? (uint64_t)queue : MIN_QUEUE };
 }
 
+/* --- an end that is not run at once --- */
+
+/* What came meanwhile waits as in a socket, and is read before anything is sent. */
+static struct host {
+    struct skt_engine inner;
+    struct skt_random dice;
+    skt_time run_at; /* SKT_NEVER: nothing has happened */
+    struct waiting {
+        struct waiting *next;
+        skt_link link;
+        struct skt_addr peer;
+        uint32_t seg;
+        struct skt_span rest;
+        uint8_t bytes[];
+    } * first, **end;
+} hosts[2];
+
+static skt_time later(struct host *h)
+{
+    return (skt_time)(skt_random_unit(&h->dice) * option("late") * (double)SKT_MS);
+}
+
+static void late_recv(void *self, skt_time now, struct skt_in *in)
+{
+    struct host *h = self;
+    struct waiting *w;
+
+    if (in->kind != SKT_DATA) {
+        h->inner.ops->recv(h->inner.self, now, in);
+        return;
+    }
+    w = malloc(sizeof *w + skt_len(in->data));
+    if (!w)
+        bench_die("no memory");
+    *w = (struct waiting){ .link = in->link, .peer = *in->peer, .seg = in->seg };
+    memcpy(w->bytes, in->data.p, skt_len(in->data));
+    w->rest = skt_span_of(w->bytes, skt_len(in->data));
+    *h->end = w;
+    h->end = &w->next;
+    in->data.p = in->data.end;
+    if (h->run_at == SKT_NEVER)
+        h->run_at = now + later(h);
+}
+
+/* False: the engine leaves some of it for another time. */
+static bool read_waiting(struct host *h, skt_time now)
+{
+    struct waiting *w = h->first;
+    struct skt_in in = { .link = w->link, .kind = SKT_DATA, .data = w->rest, .seg = w->seg, .peer = &w->peer };
+
+    h->inner.ops->recv(h->inner.self, now, &in);
+    w->rest = in.data;
+    if (in.hold && skt_len(in.data))
+        return false;
+    h->first = w->next;
+    h->end = h->first ? h->end : &h->first;
+    free(w);
+    return true;
+}
+
+static bool late_send(void *self, skt_time now, struct skt_out *out)
+{
+    struct host *h = self;
+    skt_time due = h->inner.ops->wake(h->inner.self);
+
+    if (h->run_at == SKT_NEVER && due <= now)
+        h->run_at = now + later(h);
+    if (h->run_at != SKT_NEVER && now < h->run_at)
+        return false;
+    while (h->first && read_waiting(h, now))
+        ;
+    if (h->inner.ops->send(h->inner.self, now, out))
+        return true;
+    h->run_at = h->first ? now + SKT_US : SKT_NEVER;
+    return false;
+}
+
+static skt_time late_wake(const void *self)
+{
+    const struct host *h = self;
+
+    return h->run_at == SKT_NEVER ? h->inner.ops->wake(h->inner.self) : h->run_at;
+}
+
+static struct skt_engine late_engine(struct host *h, struct skt_engine inner)
+{
+    static const struct skt_engine_ops ops = { .recv = late_recv, .send = late_send, .wake = late_wake };
+
+    *h = (struct host){ .inner = inner, .run_at = SKT_NEVER, .end = &h->first };
+    skt_random_init(&h->dice, (uint64_t)option("seed") + 77);
+    return option("late") > 0 ? (struct skt_engine){ .ops = &ops, .self = h } : inner;
+}
+
 static void begin(struct sim *sim, struct verb *v, struct verb_tree *tree, bool send, int *ret_host)
 {
     static const struct skt_addr there = { .family = SKT_IP4, .port = 9000, .ip = { 10, 0, 0, 1 } };
@@ -70,7 +163,7 @@ static void begin(struct sim *sim, struct verb *v, struct verb_tree *tree, bool 
     verb_init(v, tree, send, 1);
     if (skt_xfer_new(&conf, &v->x))
         bench_die("no engine");
-    *ret_host = sim_host(sim, skt_xfer_engine(v->x), send ? "send" : "recv");
+    *ret_host = sim_host(sim, late_engine(&hosts[send], skt_xfer_engine(v->x)), send ? "send" : "recv");
     skt_xfer_link(v->x, sim_listen(sim, *ret_host, send ? "udp:4000" : "udp:9000"), send ? &there : NULL);
 }
 
@@ -78,10 +171,10 @@ static void trace(const struct verb *send, skt_time now)
 {
     static skt_time next;
     static uint64_t before;
-    const struct skt_conn *c = send->x->sessions[0]->conn;
+    const struct skt_conn *c = send->x->sessions[0] ? send->x->sessions[0]->conn : NULL;
     skt_time each = (skt_time)(option("trace") * (double)SKT_MS);
 
-    if (!each || now < next || !c)
+    if (!each || now < next || !c || !c->cc)
         return;
     printf("%6.0f ms %-8s %6.1f Mbit/s window %7llu inflight %7llu pace %6.1f rtt %5.1f min %5.1f lost %llu\n",
         (double)now / (double)SKT_MS, skt_cc_state(c->cc),
