@@ -29,7 +29,7 @@ static struct skt_sent_news ack(struct skt_sent *s, skt_time now, uint64_t from,
     struct skt_xfer_ack a = { .n = 1, .range = { { from, to } } };
     struct skt_sent_news news = { 0 };
 
-    assert_int_equal(skt_sent_ack(s, now, &a, &news), 0);
+    assert_int_equal(skt_sent_ack(s, now, &a, false, &news), 0);
     return news;
 }
 
@@ -89,9 +89,9 @@ static void what_was_never_sent_is_a_lie(void **state)
     skt_sent_skip(&s);
     for (int i = 0; i < 3; i++)
         send_one(&s, 0);
-    assert_int_equal(skt_sent_ack(&s, rtt, &a, &news), -EBADMSG); /* 5 is the future */
+    assert_int_equal(skt_sent_ack(&s, rtt, &a, false, &news), -EBADMSG); /* 5 is the future */
     a.range[0].to = 5;
-    assert_int_equal(skt_sent_ack(&s, rtt, &a, &news), -EBADMSG); /* 1 was skipped */
+    assert_int_equal(skt_sent_ack(&s, rtt, &a, false, &news), -EBADMSG); /* 1 was skipped */
     skt_sent_done(&s);
 }
 
@@ -194,12 +194,12 @@ static void the_delay_at_the_other_end_is_no_path(void **state)
     send_one(&s, 0);
     (void)ack(&s, rtt, 0, 1);
     send_one(&s, SKT_SEC);
-    assert_int_equal(skt_sent_ack(&s, SKT_SEC + rtt + 5 * SKT_MS, &a, &news), 0);
+    assert_int_equal(skt_sent_ack(&s, SKT_SEC + rtt + 5 * SKT_MS, &a, false, &news), 0);
     assert_int_equal(s.latest, rtt);
     a.delay = 4000000; /* more than there was: it is not believed */
     a.range[0] = (struct skt_xfer_range){ 2, 3 };
     send_one(&s, 2 * SKT_SEC);
-    assert_int_equal(skt_sent_ack(&s, 2 * SKT_SEC + rtt, &a, &news), 0);
+    assert_int_equal(skt_sent_ack(&s, 2 * SKT_SEC + rtt, &a, false, &news), 0);
     assert_int_equal(s.latest, rtt);
     skt_sent_done(&s);
 }
@@ -296,7 +296,7 @@ static void the_books_balance(void **state)
                 top -= gap;
             }
             if (a.n && skt_random_unit(&r) < .7)
-                CHECK(!skt_sent_ack(&s, now, &a, &news));
+                CHECK(!skt_sent_ack(&s, now, &a, false, &news));
             else
                 skt_sent_late(&s, now, &news);
             while (skt_sent_told(&s, &t)) {
@@ -326,9 +326,48 @@ static void what_is_remembered_has_a_limit(void **state)
     skt_sent_done(&s);
 }
 
+/* 0..9 and then, of what was sent a millisecond apart, 10..15 in order and 40 before its time. */
+static void the_last_in_order_tells_the_round_trip(void **state)
+{
+    struct skt_xfer_ack a = { .n = 2, .range = { { 40, 41 }, { 10, 16 } } };
+    struct skt_sent_news news = { 0 };
+    struct skt_sent s;
+
+    skt_sent_init(&s);
+    for (int i = 0; i < 10; i++)
+        send_one(&s, 0);
+    (void)ack(&s, rtt, 0, 10);
+    (void)told(&s, rtt);
+    for (int i = 10; i < 50; i++)
+        send_one(&s, SKT_SEC + i * SKT_MS);
+    assert_int_equal(skt_sent_ack(&s, SKT_SEC + 15 * SKT_MS + rtt + 2, &a, false, &news), 0);
+    assert_int_equal(news.rtt, rtt + 2);
+    assert_int_equal(news.prior, 10 * SIZE);
+    skt_sent_done(&s);
+}
+
+static void an_ack_that_overtakes_does_not_shorten_the_path(void **state)
+{
+    struct skt_xfer_ack a = { .n = 1, .range = { { 1, 2 } } };
+    struct skt_sent_news news = { 0 };
+    struct skt_sent s;
+
+    skt_sent_init(&s);
+    send_one(&s, 0);
+    (void)ack(&s, rtt, 0, 1);
+    (void)told(&s, rtt);
+    send_one(&s, SKT_SEC);
+    assert_int_equal(skt_sent_ack(&s, SKT_SEC + rtt / 2, &a, true, &news), 0);
+    assert_int_equal(news.acked, SIZE);
+    assert_int_equal(news.rtt, 0);
+    assert_int_equal(s.rtt_min, rtt);
+    skt_sent_done(&s);
+}
+
 RUN(T(what_is_acknowledged_is_told_once), T(what_was_never_sent_is_a_lie),
     T(a_skipped_number_is_remembered_until_an_ack_passes_it),
     T(a_packet_is_lost_an_eighth_of_a_round_trip_after_later_ones_came), T(a_late_one_makes_patient),
-    T(a_packet_that_overtakes_does_not_shorten_the_path), T(the_delay_at_the_other_end_is_no_path), T(time_outs_double),
+    T(a_packet_that_overtakes_does_not_shorten_the_path), T(the_last_in_order_tells_the_round_trip),
+    T(an_ack_that_overtakes_does_not_shorten_the_path), T(the_delay_at_the_other_end_is_no_path), T(time_outs_double),
     T(a_time_out_sends_the_tail_again_and_then_gives_up), T(the_rate_of_delivery_is_measured), T(the_books_balance),
     T(what_is_remembered_has_a_limit))

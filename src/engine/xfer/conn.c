@@ -408,7 +408,7 @@ static void on_ack(struct skt_conn *conn, skt_time now, const struct skt_xfer_ac
 {
     struct skt_sent_news news = { 0 };
 
-    if (skt_sent_ack(&conn->sent, now, ack, &news)) {
+    if (skt_sent_ack(&conn->sent, now, ack, conn->acks.gap, &news)) {
         conn_fail(conn, now, SKT_XFER_LIED, -EPROTO, "a packet was acknowledged that was never sent");
         return;
     }

@@ -190,9 +190,10 @@ static void came_late(struct skt_sent *sent, skt_time now, const struct skt_sent
     sent->calm_since = now;
 }
 
-/* The rate sample is taken over the flight of the packet that was sent last, as its snapshots say. */
-static void arrived(
-    struct skt_sent *sent, skt_time now, uint64_t number, struct skt_sent_news *news, struct skt_sent_packet *newest)
+/* The rate sample is taken over the flight of the packet that was sent last, of those that have overtaken none, as its
+ * snapshots say. */
+static void arrived(struct skt_sent *sent, skt_time now, uint64_t number, uint64_t in_order, struct skt_sent_news *news,
+    struct skt_sent_packet *newest)
 {
     struct skt_sent_packet *p = skt_sent_at(sent, number);
 
@@ -211,15 +212,16 @@ static void arrived(
     sent->delivered += p->bytes;
     sent->delivered_at = now;
     news->acked += p->bytes;
-    if (!news->any || p->at > newest->at || (p->at == newest->at && p->delivered >= newest->delivered))
+    if (number < in_order &&
+        (!newest->bytes || p->at > newest->at || (p->at == newest->at && p->delivered >= newest->delivered)))
         *newest = *p;
     news->any = true;
     tell(sent, number, true);
 }
 
 /* Those of from..to - 1 that were not acknowledged before. -EBADMSG: one of them was never sent. */
-static int take_range(struct skt_sent *sent, skt_time now, uint64_t from, uint64_t to, struct skt_sent_news *news,
-    struct skt_sent_packet *newest)
+static int take_range(struct skt_sent *sent, skt_time now, uint64_t from, uint64_t to, uint64_t in_order,
+    struct skt_sent_news *news, struct skt_sent_packet *newest)
 {
     uint64_t at = from;
 
@@ -235,7 +237,7 @@ static int take_range(struct skt_sent *sent, skt_time now, uint64_t from, uint64
         for (; at < end; at++) {
             if (skt_sent_at(sent, at)->state == SKT_SENT_SKIPPED)
                 return -EBADMSG;
-            arrived(sent, now, at, news, newest);
+            arrived(sent, now, at, in_order, news, newest);
         }
     }
     (void)skt_ranges_take(&sent->acked, from, to, NULL); /* full: this range will be walked again, no more than that */
@@ -248,7 +250,8 @@ static void sample_rate(struct skt_sent *sent, const struct skt_sent_packet *new
     skt_time span = send > ack ? send : ack;
     uint64_t bytes = sent->delivered - newest->delivered;
 
-    news->prior = newest->delivered;
+    if (sent->prior < newest->delivered)
+        sent->prior = newest->delivered;
     news->limited = newest->limited;
     sent->first_at = newest->at;
     if (sent->limited && sent->delivered > sent->limited)
@@ -329,34 +332,41 @@ void skt_sent_give_up(struct skt_sent *sent, skt_time now, struct skt_sent_news 
     sent->loss_at = SKT_NEVER;
 }
 
-/* A packet that overtakes others must not make the path look short: the top one counts when those before it are there, too. One
- * that came late does not say how long the path is, but how long to wait. */
-static void take_rtt(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, bool fresh, skt_time rtt,
-    struct skt_sent_news *news)
+/* The newest row of some that have arrived without a gap ends here: what is above has overtaken others, and would make the path
+ * look short. */
+static uint64_t row_end(const struct skt_sent *sent, const struct skt_xfer_ack *ack)
 {
-    const struct skt_xfer_range *top = &ack->range[0];
-    bool in_order = top->to - top->from >= IN_ORDER || top->from <= sent->first || !sent->srtt;
-
-    if (fresh && in_order) {
-        skt_sent_rtt(sent, now, rtt, (skt_time)ack->delay * SKT_US);
-        news->rtt = sent->latest;
-    } else if (sent->srtt && rtt > sent->srtt) {
-        smooth(sent, rtt);
-    }
+    for (uint32_t i = 0; i < ack->n && ack->range[i].to > sent->first; i++)
+        if (ack->range[i].to - ack->range[i].from >= IN_ORDER || ack->range[i].from <= sent->first || !sent->srtt)
+            return ack->range[i].to;
+    return 0;
 }
 
-int skt_sent_ack(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, struct skt_sent_news *news)
+/* delay: what the frame tells is that of the top one. An ACK that has overtaken others makes no path shorter. */
+static void take_rtt(
+    struct skt_sent *sent, skt_time now, skt_time rtt, skt_time delay, bool overtook, struct skt_sent_news *news)
+{
+    if (overtook && rtt - delay < sent->rtt_min)
+        return;
+    skt_sent_rtt(sent, now, rtt, delay);
+    news->rtt = sent->latest;
+}
+
+int skt_sent_ack(
+    struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, bool overtook, struct skt_sent_news *news)
 {
     struct skt_sent_packet newest = { 0 };
-    uint64_t top = ack->range[0].to;
-    bool fresh; /* the delay that the frame tells is that of the top one: a sample only when that one is new */
+    uint64_t top = ack->range[0].to, in_order;
+    bool timed;
 
     if (top > sent->next)
         return -EBADMSG;
-    fresh = top > sent->first && skt_sent_at(sent, top - 1)->state == SKT_SENT_OUT;
+    in_order = row_end(sent, ack);
+    timed = in_order > sent->first && skt_sent_at(sent, in_order - 1)->state == SKT_SENT_OUT;
     for (uint32_t i = 0; i < ack->n && ack->range[i].to > sent->first; i++) {
         const struct skt_xfer_range *range = &ack->range[i];
-        int r = take_range(sent, now, range->from < sent->first ? sent->first : range->from, range->to, news, &newest);
+        int r = take_range(
+            sent, now, range->from < sent->first ? sent->first : range->from, range->to, in_order, news, &newest);
 
         if (r)
             return r;
@@ -365,8 +375,12 @@ int skt_sent_ack(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack 
         sent->largest = top;
     if (news->any) {
         sent->timeouts = 0;
-        take_rtt(sent, now, ack, fresh, now - newest.at, news);
-        sample_rate(sent, &newest, news);
+        if (timed)
+            take_rtt(sent, now, now - skt_sent_at(sent, in_order - 1)->at,
+                in_order == top ? (skt_time)ack->delay * SKT_US : 0, overtook, news);
+        if (newest.bytes)
+            sample_rate(sent, &newest, news);
+        news->prior = sent->prior;
         if (sent->late && now - sent->calm_since > CALM_ROUNDS * sent->srtt) {
             sent->late -= sent->late / 8 + 1;
             sent->calm_since = now;

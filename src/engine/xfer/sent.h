@@ -61,6 +61,7 @@ struct skt_sent {
 
     uint64_t delivered, limited; /* bytes; app-limited until so many are delivered, 0: not */
     skt_time delivered_at, first_at;
+    uint64_t prior;                         /* highest of the snapshots of what was acknowledged */
     uint64_t packets_n, lost_n, lost_bytes; /* for statistics */
 };
 
@@ -83,8 +84,10 @@ void skt_sent_skip(struct skt_sent *sent);
 void skt_sent_push(struct skt_sent *sent, skt_time now, const struct skt_sent_packet *packet);
 void skt_sent_rtt(struct skt_sent *sent, skt_time now, skt_time rtt, skt_time delay); /* a sample */
 
-/* -EBADMSG: it acknowledges what was never sent. */
-int skt_sent_ack(struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, struct skt_sent_news *ret_news);
+/* overtook: the packet with the ACK came before others that were sent earlier, or those are lost. -EBADMSG: it acknowledges
+ * what was never sent. */
+int skt_sent_ack(
+    struct skt_sent *sent, skt_time now, const struct skt_xfer_ack *ack, bool overtook, struct skt_sent_news *ret_news);
 void skt_sent_late(struct skt_sent *sent, skt_time now, struct skt_sent_news *ret_news); /* what is lost by now */
 /* A probe time-out: the last two that are out are to be sent again, so that something tells of the others (RFC 8985, 7). */
 void skt_sent_probe(struct skt_sent *sent);
