@@ -68,6 +68,24 @@ static void who_is_woken_late_catches_up(void **state)
     assert_int_equal(skt_pace_credit(&pace, now += SKT_SEC, rate, PACKET), 12500); /* nobody waited */
 }
 
+/* A long path: up to half its round trip. The room of a train is less than that: the trains are asked for one by one. */
+static void catching_up_takes_more_than_one_train(void **state)
+{
+    const uint64_t rate = 12500000;
+    struct skt_pace pace = { .at = SKT_SEC, .rtt = 50 * SKT_MS };
+    skt_time now = SKT_SEC + 20 * SKT_MS;
+
+    assert_int_equal(skt_pace_credit(&pace, now, rate, PACKET), 20 * 12500);
+    assert_false(pace.missed);
+    skt_pace_spend(&pace, 100000);
+    assert_int_equal(skt_pace_credit(&pace, now + 10 * SKT_US, rate, PACKET), 20 * 12500 - 100000);
+    skt_pace_spend(&pace, 20 * 12500 - 100000);
+    assert_int_equal(skt_pace_credit(&pace, now += SKT_SEC, rate, PACKET), 25 * 12500);
+    assert_true(pace.missed);
+    assert_int_equal(skt_pace_credit(&pace, now += SKT_SEC, rate, PACKET), 12500); /* nobody waited */
+    assert_false(pace.missed);
+}
+
 static void time_is_not_lost_by_asking_often(void **state)
 {
     struct skt_pace pace = { .at = 0 };
@@ -87,4 +105,4 @@ static void without_a_rate_everything_goes(void **state)
 }
 
 RUN(T(the_rate_is_kept_without_bursts), T(a_pause_is_no_savings_account), T(who_is_woken_late_catches_up),
-    T(time_is_not_lost_by_asking_often), T(without_a_rate_everything_goes))
+    T(catching_up_takes_more_than_one_train), T(time_is_not_lost_by_asking_often), T(without_a_rate_everything_goes))

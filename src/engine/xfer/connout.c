@@ -376,7 +376,8 @@ void conn_clock(struct skt_conn *conn, skt_time now)
 
 /* --- trains --- */
 
-/* There was less to send than might have gone: what is measured now says nothing of the path. */
+/* Less was sent than might have gone, as there was no more or we came too late: what is measured now says nothing of the
+ * path. */
 static void note_limited(struct skt_conn *conn)
 {
     struct skt_sent *sent = &conn->sent;
@@ -415,9 +416,12 @@ bool skt_conn_train(struct skt_conn *conn, skt_time now, struct skt_room room, b
     if (!conn->keyed || put_mtu_probe(conn, now))
         return conn->keyed;
     rate = skt_cc_rate(conn->cc);
+    conn->pace.rtt = conn->sent.rtt_min;
     t->credit = skt_pace_credit(&conn->pace, now, rate, t->size + conn->overhead);
     if (t->credit > SKT_PACE_TRAIN + conn->overhead)
         t->credit = SKT_PACE_TRAIN + conn->overhead;
+    if (conn->pace.missed)
+        note_limited(conn);
     put_control(conn, now);
     if (t->n || (t->packet && (t->body.p > t->packet + SKT_XFER_HEAD || conn->blocks)))
         return true;

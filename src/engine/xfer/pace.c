@@ -2,7 +2,10 @@
 #include "engine/xfer/pace.h"
 
 #define BURST SKT_MS
-#define LATE  (8 * SKT_MS) /* of a machine that is busy: what it did not let us send goes at once */
+#define SAME  (SKT_MS / 4) /* of one turn of ours */
+/* Of a machine that is busy: what it did not let us send goes at once. It takes the place of what has left the path since. */
+#define LATE      (8 * SKT_MS)
+#define LATE_MOST (32 * SKT_MS)
 
 static uint64_t bytes_in(skt_time span, uint64_t rate)
 {
@@ -26,12 +29,21 @@ uint64_t skt_pace_least(uint64_t rate, uint32_t packet)
     return half < SKT_PACE_TRAIN ? half : SKT_PACE_TRAIN;
 }
 
+/* The queue of a path has room for half a round trip, as a rule: a BDP is usual. */
+static skt_time forgiven(const struct skt_pace *pace)
+{
+    skt_time half = pace->rtt / 2;
+
+    return half < LATE ? LATE : half > LATE_MOST ? LATE_MOST : half;
+}
+
 uint64_t skt_pace_credit(struct skt_pace *pace, skt_time now, uint64_t rate, uint32_t packet)
 {
     skt_time span = now - pace->at;
     bool waits = pace->credit < skt_pace_least(rate, packet); /* more would have gone the last time */
-    uint64_t most = burst(rate, packet), late = bytes_in(LATE, rate), add;
+    uint64_t most = burst(rate, packet), late = bytes_in(forgiven(pace), rate), had = pace->credit, add;
 
+    pace->missed = false;
     if (rate == UINT64_MAX) {
         pace->at = now;
         return UINT64_MAX;
@@ -40,8 +52,12 @@ uint64_t skt_pace_credit(struct skt_pace *pace, skt_time now, uint64_t rate, uin
     pace->credit += add;
     /* Only the time of whole bytes is used up: with a low rate the rests are what counts. */
     pace->at += rate ? (skt_time)((double)add * 1e9 / (double)rate) : span;
-    most = waits && most < late ? late : most;
+    if (waits && most < late)
+        most = late;
+    else if (span < SAME && most < had) /* the trains of one burst are asked for one after the other */
+        most = had;
     if (pace->credit > most) {
+        pace->missed = waits;
         pace->credit = most;
         pace->at = now;
     }

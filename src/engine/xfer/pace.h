@@ -5,6 +5,8 @@
 struct skt_pace {
     skt_time at;     /* when credit was right */
     uint64_t credit; /* bytes that may go at once */
+    skt_time rtt;    /* of the path, for how much of what we were too late for goes at once; 0: not known */
+    bool missed;     /* we came later than that when we were last asked: the path could have had more */
 };
 
 enum { SKT_PACE_TRAIN = 64 * 1024 }; /* bytes of a train at most */
