@@ -105,6 +105,31 @@ static void packets_that_overtake_make_no_queue(void **state)
     assert_true(cc_model_queue(&x.m) < SKT_MS);
 }
 
+static void one_that_overtakes_makes_no_shorter_path(void **state)
+{
+    struct stream x;
+
+    begin(&x);
+    for (int i = 0; i < 500; i++)
+        run(&x, 1, 10 * PACKET, i % 50 == 1 ? 25 * SKT_MS : 50 * SKT_MS);
+    assert_int_equal(x.m.rtt_min, 50 * SKT_MS);
+}
+
+static void what_wobbles_is_known(void **state)
+{
+    struct stream x;
+
+    begin(&x);
+    run(&x, 200, 10 * PACKET, 50 * SKT_MS);
+    assert_int_equal(x.m.wobble, 0);
+    for (int i = 0; i < 500; i++)
+        run(&x, 1, 10 * PACKET, i % 2 ? 42 * SKT_MS : 50 * SKT_MS);
+    assert_in_range(x.m.wobble, 7 * SKT_MS, 8 * SKT_MS);
+    for (int i = 0; i < 500; i++) /* a queue that grows is none */
+        run(&x, 1, 10 * PACKET, 50 * SKT_MS + i * 100 * SKT_US);
+    assert_in_range(x.m.wobble, 0, SKT_MS);
+}
+
 static void the_shortest_round_trip_is_forgotten_in_the_end(void **state)
 {
     struct stream x;
@@ -201,7 +226,7 @@ static void an_idle_bottleneck_tells_nothing(void **state)
 
 RUN(T(a_round_lasts_a_round_trip), T(the_rate_is_the_highest_of_the_last_rounds), T(what_is_forgotten_counts_no_more),
     T(a_slow_application_does_not_lower_the_rate), T(a_queue_is_what_round_trips_are_longer_than_the_shortest),
-    T(packets_that_overtake_make_no_queue), T(the_shortest_round_trip_is_forgotten_in_the_end),
-    T(while_others_fill_the_queue_it_is_kept_longer), T(bunches_are_added_to_what_may_be_in_flight),
-    T(a_queue_is_seen_without_a_round_trip_told), T(a_busy_bottleneck_tells_its_rate),
-    T(an_idle_bottleneck_tells_nothing))
+    T(packets_that_overtake_make_no_queue), T(one_that_overtakes_makes_no_shorter_path), T(what_wobbles_is_known),
+    T(the_shortest_round_trip_is_forgotten_in_the_end), T(while_others_fill_the_queue_it_is_kept_longer),
+    T(bunches_are_added_to_what_may_be_in_flight), T(a_queue_is_seen_without_a_round_trip_told),
+    T(a_busy_bottleneck_tells_its_rate), T(an_idle_bottleneck_tells_nothing))

@@ -105,7 +105,7 @@ static uint32_t rounds_in(const struct skt_cc *cc) { return cc->model.round - cc
 
 /* ---- signs ---- */
 
-/* A queue of more than an eighth of the round trip counts; or one that is nearly as long as it ever gets, for then it is one
+/* A queue of more than an eighth of the round trip counts, and of more than what round trips differ by without one; or one that is nearly as long as it ever gets, for then it is one
  * that is full, and who knows when it was empty. */
 static skt_time margin(const struct skt_cc *cc)
 {
@@ -114,12 +114,18 @@ static skt_time margin(const struct skt_cc *cc)
 
     if (most < usual)
         usual = most;
+    if (usual < 2 * cc->model.wobble)
+        usual = 2 * cc->model.wobble;
     return usual > queue_least ? usual : queue_least;
 }
 
 static skt_time startup_margin(const struct skt_cc *cc)
 {
-    return cc->model.rtt_min / 16 > queue_least ? cc->model.rtt_min / 16 : queue_least;
+    skt_time usual = cc->model.rtt_min / 16;
+
+    if (usual < cc->model.wobble)
+        usual = cc->model.wobble;
+    return usual > queue_least ? usual : queue_least;
 }
 
 static bool queue_stands(const struct skt_cc *cc) { return cc_model_queue(&cc->model) > margin(cc); }

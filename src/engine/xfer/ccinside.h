@@ -18,16 +18,17 @@ struct cc_model {
     struct cc_mark {
         skt_time at;
         uint64_t delivered;
-    } marks[CC_MARKS];                        /* a ring: what was delivered when */
-    uint32_t marks_n;                         /* ever */
-    skt_time rtt;                             /* of the last sample; 0: not known */
-    skt_time rtts[CC_RTTS];                   /* the last ones */
-    skt_time rtt_min, srtt;                   /* 0: not known */
-    skt_time rtt_span[CC_RTT_SPANS];          /* lowest of the last spans; rtt_min is the lowest of them */
+    } marks[CC_MARKS];               /* a ring: what was delivered when */
+    uint32_t marks_n;                /* ever */
+    skt_time rtt;                    /* of the last sample; 0: not known */
+    skt_time rtts[CC_RTTS];          /* the last ones */
+    skt_time rtt_min, srtt;          /* 0: not known */
+    skt_time wobble;                 /* from one round trip to the next, a mean: jitter, and ends that are late */
+    skt_time rtt_span[CC_RTT_SPANS]; /* lowest of the last spans; rtt_min is the lowest of them */
     skt_time rtt_top, top_span[CC_RTT_SPANS]; /* the same, highest */
     skt_time rtt_span_began;
     skt_time stand[2]; /* the last two means, each of about a quarter of a round trip */
-    skt_time mean_began, mean_sum;
+    skt_time mean_began, mean_sum, mean_low, mean_high;
     int32_t mean_n;
     uint32_t means; /* counted */
 

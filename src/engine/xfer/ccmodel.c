@@ -70,26 +70,31 @@ static skt_time rtt_of(const struct cc_model *m, const struct skt_cc_sample *s)
     return when_delivered(m, s->prior, &sent) && s->now - sent > m->rtt_min ? s->now - sent : 0;
 }
 
-/* Means of a few are compared with means of a few: jitter and packets that overtake others are then no queue. */
+/* Means of a few are compared with means of a few, each without its lowest and its highest: jitter, and packets and
+ * acknowledgements that overtake others, are then no queue and no shorter path. */
 static void take_rtt(struct cc_model *m, skt_time now, skt_time rtt, bool keep)
 {
+    if (m->rtts[0])
+        m->wobble += ((rtt > m->rtts[0] ? rtt - m->rtts[0] : m->rtts[0] - rtt) - m->wobble) / 16;
     memmove(m->rtts + 1, m->rtts, sizeof m->rtts - sizeof *m->rtts);
     m->rtts[0] = rtt;
     m->srtt = m->srtt ? m->srtt + (rtt - m->srtt) / 8 : rtt;
     m->mean_sum += rtt;
+    m->mean_low = lower(m->mean_low, rtt);
+    m->mean_high = rtt > m->mean_high ? rtt : m->mean_high;
     m->mean_n++;
     if (!m->rtt_span[0] && !m->rtt_span[1])
-        m->rtt_min = lower(m->rtt_min, rtt); /* until there is a mean */
+        m->rtt_min = lower(m->rtt_min, rtt > m->rtts[1] ? rtt : m->rtts[1]); /* until there is a mean */
     if (m->mean_n < MEAN_LEAST || now - m->mean_began < m->srtt / 4)
         return;
-    take_mean(m, now, m->mean_sum / m->mean_n, keep);
+    take_mean(m, now, (m->mean_sum - m->mean_low - m->mean_high) / (m->mean_n - 2), keep);
     cc_model_mean_anew(m, now);
 }
 
 void cc_model_mean_anew(struct cc_model *m, skt_time now)
 {
     m->mean_began = now;
-    m->mean_sum = 0;
+    m->mean_sum = m->mean_low = m->mean_high = 0;
     m->mean_n = 0;
 }
 
