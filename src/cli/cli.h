@@ -129,6 +129,8 @@ void skt_cli_debug(struct skt_cli *cli, uint32_t level, const char *fmt, ...) __
 
 /* The escape sequence that begins a style (SKT_PLAIN: ends it) on descriptor 1 or 2, or "" where there is no colour. */
 const char *skt_cli_style(const struct skt_cli *cli, int fd, enum skt_style style);
+/* Of that terminal, so many can be used; 79 where there is none. */
+uint32_t skt_cli_columns(int fd);
 
 /* A copy that lives as long as the cli; NULL: out of memory. */
 const char *skt_cli_keep(struct skt_cli *cli, const char *text);

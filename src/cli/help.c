@@ -1,10 +1,11 @@
-/* help: --help of a verb, and the list of verbs, for a terminal of 80 columns. */
+/* help: --help of a verb, and the list of verbs, for a terminal of 80 columns or fewer. */
 #include "cli/rows.h"
 
 #include <stdio.h>
 
 enum {
     HELP_AT = 28, /* column of the help lines */
+    NARROW = 60,  /* a terminal with fewer columns has the help below the option */
     TEXT_MAX = 512,
 };
 
@@ -18,14 +19,15 @@ static void heading(struct skt_cli *cli, struct skt_sink *sink, const char *text
 /* "  left        help", the help wrapped in its column. */
 static void row(struct skt_sink *sink, const char *left, const char *help)
 {
-    uint32_t at = (uint32_t)skt_len(skt_span_str(left)) + 2;
+    int column = skt_cli_columns(sink->fd) < NARROW ? 10 : HELP_AT;
+    int at = (int)skt_len(skt_span_str(left)) + 2;
 
     skt_sink_fmt(sink, "  %s", left);
-    if (at + 2 > HELP_AT)
-        skt_sink_fmt(sink, "\n%*s", HELP_AT, "");
+    if (at + 2 > column)
+        skt_sink_fmt(sink, "\n%*s", column, "");
     else
-        skt_sink_fmt(sink, "%*s", (int)(HELP_AT - at), "");
-    skt_put_wrapped(sink, help, strlen(help), HELP_AT, HELP_AT);
+        skt_sink_fmt(sink, "%*s", column - at, "");
+    skt_put_wrapped(sink, help, strlen(help), (uint32_t)column, (uint32_t)column);
 }
 
 static void option_row(struct skt_sink *sink, const struct skt_opt *opt)

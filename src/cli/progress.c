@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <unistd.h>
 
 static const skt_time REDRAW = 100 * SKT_MS; /* at most that often */
@@ -87,33 +87,39 @@ static void put_numbers(struct skt_room *out, const struct skt_progress *p, skt_
         put_left(out, p, rate);
 }
 
-/* The label gives way: it is cut first, at a whole character as far as its bytes tell. */
+/* As much of text as fits: whole items, which have two spaces between them. Of a single one (a name) the beginning, up to a whole
+ * character as far as its bytes tell. */
+static size_t fit(const char *text, size_t n, size_t most)
+{
+    size_t at = most;
+
+    if (n <= most)
+        return n;
+    while (at && !(at + 1 < n && text[at] == ' ' && text[at + 1] == ' '))
+        at--;
+    if (at || memmem(text, n, "  ", 2))
+        return at;
+    for (at = most; at && ((uint8_t)text[at] & 0xc0) == 0x80;)
+        at--;
+    return at;
+}
+
+/* The label gives way. */
 void skt_progress_put(struct skt_room *out, const struct skt_progress *p, skt_time now, uint32_t columns)
 {
     char numbers[160], label[400];
     struct skt_room n = skt_room_of(numbers, sizeof numbers), l = skt_room_of(label, sizeof label);
-    size_t n_label, n_numbers, most;
+    size_t n_label, n_numbers;
 
     put_numbers(&n, p, now);
     skt_put_escaped(&l, skt_span_of(p->label, strnlen(p->label, 100)));
-    n_numbers = (size_t)((char *)n.p - numbers);
-    n_label = (size_t)((char *)l.p - label);
-    most = columns > n_numbers + 2 ? columns - n_numbers - 2 : 0;
-    if (n_label > most)
-        for (n_label = most; n_label && ((uint8_t)label[n_label] & 0xc0) == 0x80;)
-            n_label--;
+    n_numbers = fit(numbers, (size_t)((char *)n.p - numbers), columns);
+    n_label = fit(label, (size_t)((char *)l.p - label), columns > n_numbers + 2 ? columns - n_numbers - 2 : 0);
     if (n_label) {
         skt_put(out, skt_span_of(label, n_label));
         skt_put_str(out, "  ");
     }
-    skt_put(out, skt_span_of(numbers, n_numbers < columns ? n_numbers : columns));
-}
-
-static uint32_t columns_of(int fd)
-{
-    struct winsize size;
-
-    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79; /* the last one may wrap */
+    skt_put(out, skt_span_of(numbers, n_numbers));
 }
 
 static void to_terminal(const struct skt_room *out, const char *from)
@@ -128,7 +134,7 @@ static void draw(struct skt_progress *p, skt_time now)
     struct skt_room out = skt_room_of(line, sizeof line);
 
     skt_put_str(&out, "\r");
-    skt_progress_put(&out, p, now, columns_of(2));
+    skt_progress_put(&out, p, now, skt_cli_columns(2));
     skt_put_str(&out, "\033[K");
     if (!out.bad)
         to_terminal(&out, line);

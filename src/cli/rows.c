@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { COLUMNS = 79 };
+enum { COLUMNS = 79 }; /* at most: longer lines are hard to read */
 
 void skt_put_option(struct skt_room *out, const struct skt_opt *opt)
 {
@@ -45,6 +45,7 @@ void skt_put_usage(struct skt_room *out, const struct skt_verb *verb, const stru
 
 void skt_put_wrapped(struct skt_sink *sink, const char *text, size_t n, uint32_t indent, uint32_t at)
 {
+    uint32_t columns = skt_cli_columns(sink->fd);
     bool fresh = at >= indent; /* nothing on the line but the indent */
 
     for (size_t from = 0; from < n;) {
@@ -52,7 +53,7 @@ void skt_put_wrapped(struct skt_sink *sink, const char *text, size_t n, uint32_t
 
         while (word < n && text[word] != ' ' && text[word] != '\n')
             word++;
-        if (!fresh && at + 1 + (word - from) > COLUMNS) {
+        if (!fresh && at + 1 + (word - from) > (columns < COLUMNS ? columns : COLUMNS)) {
             skt_sink_fmt(sink, "\n%*s", (int)indent, "");
             at = indent;
             fresh = true;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -24,6 +25,13 @@ static bool wants_color(const struct skt_cli *cli, int fd)
     if (cli->color != SKT_COLOR_AUTO)
         return cli->color == SKT_COLOR_ALWAYS;
     return !(none && *none) && term && *term && strcmp(term, "dumb") != 0 && isatty(fd);
+}
+
+uint32_t skt_cli_columns(int fd)
+{
+    struct winsize size;
+
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79; /* the last one may wrap */
 }
 
 const char *skt_cli_style(const struct skt_cli *cli, int fd, enum skt_style style)

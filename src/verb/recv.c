@@ -109,6 +109,17 @@ static void find_addresses(struct receiver *v)
     v->n_addrs = 1; /* no interface is up but loopback */
 }
 
+/* On a line of its own where both do not fit: a terminal would break the code in two. */
+static void say_command(struct receiver *v, const char *what, const char *line)
+{
+    if (!isatty(2) || strlen(what) + 2 + strlen(line) <= skt_cli_columns(2)) {
+        skt_cli_answer(v->x.cli, "%s  %s", what, line);
+        return;
+    }
+    skt_cli_answer(v->x.cli, "%s", what);
+    skt_cli_answer(v->x.cli, "%s", line);
+}
+
 /* The command for the other end, to be typed or copied. */
 static void show(struct receiver *v, const char *code)
 {
@@ -120,7 +131,7 @@ static void show(struct receiver *v, const char *code)
             snprintf(line, sizeof line, "sockit send --pair %s PATH... %s", code, live_addr(&v->addrs[i]));
         else
             snprintf(line, sizeof line, "sockit send --key-file FILE PATH... %s", live_addr(&v->addrs[i]));
-        skt_cli_answer(v->x.cli, "%s%s", i ? "or  " : "at the other end type:  ", line);
+        say_command(v, i ? "or" : "at the other end type:", line);
         if (!i)
             show_qr(v, line);
     }

@@ -2,6 +2,13 @@
 # Options from the command line, the environment and files; what is made from the rows; stdout to its end.
 . "${0%/*}/lib.sh"
 
+# --help is as wide as the terminal, if that is narrow
+if command -v script >/dev/null; then
+    script -qec "stty cols 40; $SOCKIT send --help" /dev/null </dev/null >screen
+    said=$(awk '{ sub(/\r$/, "") } length > 39' screen | grep -v '^sockit send - \|^  sockit send ')
+    is '' "$said"
+fi
+
 # ---- mistakes: what, where, why, what to do ----
 exits 2 "$SOCKIT"
 silent out

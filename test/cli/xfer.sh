@@ -472,6 +472,17 @@ if command -v script >/dev/null; then
     ! grep -q "$(printf '\033\\[31mvil')" screen || fail "a name painted the terminal"
 fi
 
+# ---- on a narrow terminal no line ends inside of the code, also not of the second one ----
+if command -v script >/dev/null; then
+    free_port
+    spawn narrow script -qec "stty cols 44; $SOCKIT recv -k --listen 127.0.0.1:$port in_narrow" /dev/null
+    wait_for 'sockit send --pair' narrow.out
+    code=$(sed -n 's/^sockit send --pair \([^ ]*\) PATH.*/\1/p' narrow.out)
+    exits 0 timeout 20 "$SOCKIT" send --pair "$code" some "127.0.0.1:$port"
+    two() { [ "$(grep -c '^sockit send --pair [0-9a-z]\{4\}-[0-9a-z]\{4\} PATH' narrow.out)" -eq 2 ]; }
+    until_true 10 two || fail "not two codes: $(cat narrow.out)"
+fi
+
 # ---- a QR code has the same text ----
 if command -v zbarimg >/dev/null && command -v qrencode >/dev/null; then
     free_port

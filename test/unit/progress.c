@@ -87,7 +87,11 @@ static void a_narrow_terminal_cuts_the_label_first(void **state)
     skt_progress_step(&p, 3 * SKT_SEC, 2048);
     assert_string_equal(shown(&p, 3 * SKT_SEC, 20), "a-long  2KiB  1KiB/s");
     assert_string_equal(shown(&p, 3 * SKT_SEC, 12), "2KiB  1KiB/s");
+    assert_string_equal(shown(&p, 3 * SKT_SEC, 11), "a-lon  2KiB"); /* an item goes as a whole */
     assert_string_equal(shown(&p, 3 * SKT_SEC, 4), "2KiB");
+    p.label = "1 files  rtt 1ms  loss 0%";
+    assert_string_equal(shown(&p, 3 * SKT_SEC, 35), "1 files  rtt 1ms  2KiB  1KiB/s");
+    assert_string_equal(shown(&p, 3 * SKT_SEC, 20), "2KiB  1KiB/s");
     p.label = "\xe4\xbd\xa0\xe5\xa5\xbd";
     assert_string_equal(shown(&p, 3 * SKT_SEC, 12 + 2 + 4), "\xe4\xbd\xa0  2KiB  1KiB/s");
 }
