@@ -137,6 +137,31 @@ static void put_see_also(struct skt_sink *sink, const char *names)
     skt_sink_str(sink, "\n");
 }
 
+static void put_variable(struct skt_sink *sink, const char *verb, const char *option)
+{
+    char name[128];
+    struct skt_room out = skt_room_of(name, sizeof name - 1);
+
+    skt_config_env_name(&out, verb, option);
+    *out.p = 0;
+    put_text(sink, name);
+}
+
+/* Each option's value may come from a variable: by the example of the first one that has a value. */
+static void put_environment(struct skt_sink *sink, const struct skt_verb *verb, const struct skt_opt *opts)
+{
+    while (opts->kind && (skt_opt_is_arg(opts) || opts->hidden || !opts->name || !*opts->name))
+        opts++;
+    if (!opts->kind)
+        return;
+    skt_sink_str(sink, "# ENVIRONMENT\n\n*");
+    put_variable(sink, verb->name, opts->name);
+    skt_sink_str(sink, "*\n\tThe value of *");
+    put_text(sink, "--");
+    put_text(sink, opts->name);
+    skt_sink_str(sink, "*, if the command line does not set it; so for each option. An empty one counts as unset.\n\n");
+}
+
 int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts)
 {
     struct skt_sink *sink = cli->describe_to;
@@ -166,6 +191,7 @@ int skt_page_verb(struct skt_cli *cli, const struct skt_opt *opts)
         skt_sink_str(sink, "# EXAMPLES\n\n");
         put_examples(sink, cli->verb->examples);
     }
+    put_environment(sink, cli->verb, opts);
     put_exit_codes(sink);
     put_see_also(sink, cli->verb->see_also);
     return 0;

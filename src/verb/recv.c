@@ -373,7 +373,7 @@ const struct skt_verb skt_verb_recv = {
     .usage = "[OPTION]... DIR",
     .about =
         "Shows an address and a pair code; who types both into `sockit send` may put files into DIR, once (-k: the next one with the next "
-        "code). A wrong code is spent by that, and three lock. With --key-file there is no code: who has the same key may come. Nothing outside DIR is "
+        "code). A wrong code is spent by that, and three lock. A used code is a wrong one: with -k and several guests give each the code that is shown after the one before him has come, as recv cannot tell him who types an old one from him who guesses; or use --key-file. With --key-file there is no code: who has the same key may come. Nothing outside DIR is "
         "touched, nothing that exists is overwritten unless asked. A file has its name when it is whole and verified; "
         "what broke off before that waits as NAME.part-sockit, and goes on from there. The disk is asked once, at the end: after a power "
         "cut before that a file may have its name and not its bytes; then --overwrite sends it again.\n\n"
