@@ -186,6 +186,34 @@ static void after_a_timeout_it_begins_again_small(void **state)
     skt_cc_free(d.cc);
 }
 
+/* A receiver's socket holds 200 KiB, whatever the rate: what goes beyond is lost without making a round trip longer. */
+static void a_small_socket_nearby_is_not_flooded(void **state)
+{
+    struct skt_cc_conf conf = { .packet = PACKET };
+    struct skt_cc *cc = skt_cc_new(&conf, 0);
+    struct skt_cc_sample s = { .rtt = 100 * SKT_US };
+    uint64_t acked = 0, lost = 0, holds = 200 << 10;
+
+    for (int i = 1; i <= 2000; i++) {
+        uint64_t went = skt_cc_window(cc);
+        s.now = i * 100 * SKT_US;
+        s.prior = s.delivered;
+        s.acked = went < holds ? went : holds;
+        s.lost = went - s.acked;
+        s.delivered += s.acked;
+        s.rate = s.acked * 10000;
+        skt_cc_sent(cc, s.now, went, 0);
+        skt_cc_acked(cc, &s);
+        if (i <= 100)
+            continue;
+        acked += s.acked;
+        lost += s.lost;
+    }
+    assert_in_range(lost * 100, 0, acked * 5);                   /* % */
+    assert_in_range(acked, 1900 * holds / 10 * 6, 1900 * holds); /* and it is used */
+    skt_cc_free(cc);
+}
+
 static void a_round_trip_below_a_millisecond_opens_the_window(void **state)
 {
     struct skt_cc_conf conf = { .packet = PACKET };
@@ -260,5 +288,6 @@ RUN(T(the_first_flight_is_64_packets_and_paced), T(without_a_round_trip_known_th
     T(startup_trebles_the_window_each_round), T(startup_ends_at_the_rate_of_the_path),
     T(a_limit_is_kept_in_every_state), T(losses_on_an_empty_path_change_nothing),
     T(a_loss_in_a_standing_queue_makes_it_step_back), T(a_queue_that_does_not_drain_is_somebody_elses),
-    T(after_a_timeout_it_begins_again_small), T(a_round_trip_below_a_millisecond_opens_the_window),
-    T(larger_packets_keep_the_bytes_of_the_window), T(nonsense_does_not_upset_it))
+    T(after_a_timeout_it_begins_again_small), T(a_small_socket_nearby_is_not_flooded),
+    T(a_round_trip_below_a_millisecond_opens_the_window), T(larger_packets_keep_the_bytes_of_the_window),
+    T(nonsense_does_not_upset_it))

@@ -138,6 +138,43 @@ static void an_outage_is_none(void **state)
     assert_int_equal(mtu.now, 8972);
 }
 
+static void what_is_too_large_for_the_window_is_given_up_for_a_minute(void **state)
+{
+    struct skt_mtu mtu;
+    uint64_t number = 0;
+
+    skt_mtu_init(&mtu, 65000, 0);
+    (void)search(&mtu, 0, 65000, &number);
+    assert_int_equal(mtu.now, 65000);
+    skt_mtu_lower(&mtu, 0, SKT_MTU_JUMBO);
+    assert_int_equal(mtu.now, SKT_MTU_JUMBO);
+    for (int i = 0; i < 20; i++) /* large ones that were on their way say nothing of those that go now */
+        assert_false(skt_mtu_lost(&mtu, 0, ++number, 65000));
+    assert_false(skt_mtu_arrived(&mtu, 0, ++number, 100));
+    assert_int_equal(mtu.now, SKT_MTU_JUMBO);
+    assert_int_equal(skt_mtu_want(&mtu, 59 * SKT_SEC), 0);
+    assert_int_equal(skt_mtu_want(&mtu, 61 * SKT_SEC), 65000);
+    skt_mtu_lower(&mtu, 0, 65000); /* nothing to do */
+    assert_int_equal(mtu.now, SKT_MTU_JUMBO);
+}
+
+static void the_largest_vanish_first(void **state)
+{
+    struct skt_mtu mtu;
+    uint64_t number = 0;
+
+    skt_mtu_init(&mtu, 65000, 0);
+    (void)search(&mtu, 0, 65000, &number);
+    for (int i = 0; i < 10; i++)
+        assert_false(skt_mtu_lost(&mtu, 0, ++number, 65000));
+    assert_true(skt_mtu_arrived(&mtu, 0, ++number, 100));
+    assert_int_equal(mtu.now, SKT_MTU_JUMBO);
+    for (int i = 0; i < 10; i++)
+        assert_false(skt_mtu_lost(&mtu, 0, ++number, SKT_MTU_JUMBO));
+    assert_true(skt_mtu_arrived(&mtu, 0, ++number, 100));
+    assert_int_equal(mtu.now, 1200);
+}
+
 RUN(T(each_usual_path_is_found), T(a_loopback_is_found_with_two_probes), T(above_jumbo_frames_it_is_all_or_nothing),
     T(no_more_than_was_allowed), T(one_lost_probe_proves_nothing), T(a_black_hole_is_left), T(a_full_queue_is_none),
-    T(an_outage_is_none))
+    T(an_outage_is_none), T(what_is_too_large_for_the_window_is_given_up_for_a_minute), T(the_largest_vanish_first))

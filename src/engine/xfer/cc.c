@@ -471,7 +471,7 @@ uint64_t skt_cc_window(const struct skt_cc *cc)
 {
     double window = wanted(cc), least = LEAST * (double)cc->conf.packet;
 
-    if (is_near(cc) && window < (double)cc->near)
+    if (is_near(cc) && (cc->near_met || window < (double)cc->near))
         window = (double)cc->near;
     if (window > window_most)
         window = window_most;

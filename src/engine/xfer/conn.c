@@ -374,6 +374,15 @@ static void on_lost(struct skt_conn *conn, skt_time now, uint64_t number, const 
         skt_cc_packet(conn->cc, conn->mtu.now + conn->overhead);
 }
 
+/* Datagrams beyond jumbo frames are for windows of many: a path that holds few, as a small socket does, loses them. */
+static void fit_packets(struct skt_conn *conn, skt_time now)
+{
+    if (conn->mtu.now <= SKT_MTU_JUMBO || skt_cc_window(conn->cc) >= (uint64_t)CONN_HUGE * conn->mtu.now)
+        return;
+    skt_mtu_lower(&conn->mtu, now, SKT_MTU_JUMBO);
+    skt_cc_packet(conn->cc, conn->mtu.now + conn->overhead);
+}
+
 /* Called for each news, so that nothing is taken off the queue of what was told before its control part is done. */
 void conn_news(struct skt_conn *conn, skt_time now, const struct skt_sent_news *news)
 {
@@ -402,6 +411,7 @@ void conn_news(struct skt_conn *conn, skt_time now, const struct skt_sent_news *
         conn->rate = news->rate;
     if (news->acked || news->lost)
         skt_cc_acked(conn->cc, &sample);
+    fit_packets(conn, now);
 }
 
 static void on_ack(struct skt_conn *conn, skt_time now, const struct skt_xfer_ack *ack)

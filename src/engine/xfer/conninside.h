@@ -21,6 +21,8 @@ enum conn_state {
     CONN_OVER
 };
 
+enum { CONN_HUGE = 16 }; /* packets larger than jumbo frames: so many the window must hold, twice as many to begin */
+
 /* The train that is being built in the driver's room. */
 struct conn_train {
     struct skt_room room; /* behind the packets that are sealed */

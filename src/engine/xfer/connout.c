@@ -296,6 +296,11 @@ static bool put_close(struct skt_conn *conn, skt_time now)
     return true;
 }
 
+static bool has_room_for_huge(const struct skt_conn *conn, uint32_t size)
+{
+    return conn->rate >= HUGE_RATE && skt_cc_window(conn->cc) >= 2 * (uint64_t)CONN_HUGE * size;
+}
+
 static bool put_mtu_probe(struct skt_conn *conn, skt_time now)
 {
     struct conn_train *t = &conn->train;
@@ -303,7 +308,7 @@ static bool put_mtu_probe(struct skt_conn *conn, skt_time now)
 
     if (!size || conn->state != CONN_OPEN)
         return false;
-    if (conn->unproven || (size > SKT_MTU_JUMBO && conn->rate < HUGE_RATE) || !window_allows(conn, size) ||
+    if (conn->unproven || (size > SKT_MTU_JUMBO && !has_room_for_huge(conn, size)) || !window_allows(conn, size) ||
         !open_packet(conn, size)) {
         conn->mtu.next = now + BLOCKED;
         return false;

@@ -38,6 +38,16 @@ static uint32_t candidate(const struct skt_mtu *mtu)
     return best;
 }
 
+void skt_mtu_lower(struct skt_mtu *mtu, skt_time now, uint32_t most)
+{
+    if (mtu->now <= most)
+        return;
+    mtu->now = most;
+    mtu->vanished = mtu->tries = 0;
+    mtu->bad = mtu->most + 1;
+    mtu->next = now + HOLE_TIMER;
+}
+
 uint32_t skt_mtu_want(const struct skt_mtu *mtu, skt_time now)
 {
     return mtu->probe || now < mtu->next ? 0 : candidate(mtu);
@@ -80,7 +90,7 @@ static bool black_hole(struct skt_mtu *mtu, skt_time now)
 {
     if (mtu->vanished < VANISHED || mtu->small <= mtu->gone)
         return false;
-    mtu->now = SKT_XFER_MIN;
+    mtu->now = mtu->now > SKT_MTU_JUMBO ? SKT_MTU_JUMBO : SKT_XFER_MIN; /* larger ones may only be too much at once */
     mtu->vanished = mtu->tries = 0;
     mtu->bad = mtu->most + 1;
     mtu->next = now + HOLE_TIMER;
@@ -102,8 +112,8 @@ bool skt_mtu_arrived(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_
 
 bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size)
 {
-    if (size <= SKT_XFER_MIN || mtu->now == SKT_XFER_MIN || number < mtu->large)
-        return false;
+    if (size <= SKT_XFER_MIN || size > mtu->now || number < mtu->large)
+        return false; /* no sign; or of a size that is not sent any more */
     if (!mtu->vanished++ || number < mtu->gone)
         mtu->gone = number;
     return black_hole(mtu, now);

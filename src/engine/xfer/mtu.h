@@ -25,4 +25,6 @@ void skt_mtu_probed(
 /* What became of packets that are no probes. True: a black hole: the size is 1200 again. */
 bool skt_mtu_arrived(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size);
 bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t size);
+/* Larger ones than most are not wanted for a minute. */
+void skt_mtu_lower(struct skt_mtu *mtu, skt_time now, uint32_t most);
 skt_time skt_mtu_wake(const struct skt_mtu *mtu);
