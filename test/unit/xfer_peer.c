@@ -339,7 +339,29 @@ static void who_only_lives_does_not_keep_his_place(void **state)
     say_entry(0, "a", 1); /* something happens, and is asked for */
     run(50 * SKT_SEC);
     assert_false(w.closed);
-    closes_with_after(11 * SKT_SEC, SKT_XFER_SILENT, "nothing came for 60 s but signs of life");
+    closes_with_after(11 * SKT_SEC, SKT_XFER_SILENT, "nothing new came for 60 s");
+}
+
+/* A byte and a value count once each; then they come again, every second. */
+static void who_repeats_himself_does_not_keep_his_place(void **state)
+{
+    struct skt_xfer_message values = { .kind = SKT_XFER_HASHES, .count = 1, .hash = value };
+
+    begin_receiver((struct skt_xfer_conf){ .idle = 60 * SKT_SEC });
+    say_entry(0, "a", SKT_GROUP);
+    run(50 * SKT_SEC);
+    block(0, 0, value, 1);
+    run(50 * SKT_SEC);
+    say(&values);
+    run(50 * SKT_SEC);
+    block(0, 1, value, 1);
+    for (int i = 0; i < 59; i++) {
+        assert_false(w.closed);
+        block(0, 1, value, 1);
+        say(&values);
+        run(SKT_SEC);
+    }
+    closes_with_after(2 * SKT_SEC, SKT_XFER_SILENT, "nothing new came for 60 s");
 }
 
 static void who_waits_for_our_disk_keeps_his_place(void **state)
@@ -523,5 +545,5 @@ RUN(T(who_stood_still_reads_first_what_came_meanwhile), T(a_word_that_nobody_lis
     T(another_sum_of_the_receiver_is_no_success), T(what_only_a_sender_says_closes),
     T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last),
     T(what_is_stored_is_told_after_the_end), T(zeros_are_not_heard_for_ever), T(a_link_is_to_what_was_sent),
-    T(who_only_lives_does_not_keep_his_place), T(who_waits_for_our_disk_keeps_his_place),
-    T(who_comes_when_it_is_shut_is_told))
+    T(who_only_lives_does_not_keep_his_place), T(who_repeats_himself_does_not_keep_his_place),
+    T(who_waits_for_our_disk_keeps_his_place), T(who_comes_when_it_is_shut_is_told))

@@ -75,10 +75,11 @@ struct skt_desk {
     struct skt_jobs *jobs;
     struct skt_pool *pool;
     uint32_t session;
-    uint32_t out; /* jobs of this session that are not answered */
-    skt_time now; /* of the last call that had a time */
-    bool busy;    /* another session is at a file of this one */
-    bool closing; /* the session is to be closed with code and text */
+    uint32_t out;   /* jobs of this session that are not answered */
+    skt_time now;   /* of the last call that had a time */
+    skt_time moved; /* receiving: when the verb last answered, or something came that was new */
+    bool busy;      /* another session is at a file of this one */
+    bool closing;   /* the session is to be closed with code and text */
     uint16_t code;
     char text[128];
     size_t cells;      /* bytes held by cells */

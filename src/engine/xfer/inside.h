@@ -24,7 +24,6 @@ struct session {
     struct skt_take *take;
     bool opened, told_open, closed, told_closed; /* closed: why and text are final */
     bool told_put_off;
-    skt_time moved; /* receiving: when the other end, or the verb, last did something */
     int why;
     bool agreed; /* closed: both ends have the same sum, `hash` */
     uint8_t hash[SKT_HASH];

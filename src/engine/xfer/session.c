@@ -129,7 +129,7 @@ static void on_opened(struct skt_xfer *x, struct session *s)
         .jobs = (SKT_JOBS_MAX - 1) / x->conf.sessions };
 
     s->opened = true;
-    s->moved = x->now;
+    s->desk.moved = x->now;
     if (x->conf.pair)
         x->secret_len = 0; /* the code is used up */
     if (x->conf.send)
@@ -155,8 +155,6 @@ static void on_spent(struct skt_xfer *x)
 
 static void on_event(struct skt_xfer *x, struct session *s, const struct skt_conn_event *ev)
 {
-    if (ev->kind == SKT_CONN_MESSAGE || ev->kind == SKT_CONN_BLOCK)
-        s->moved = x->now;
     switch (ev->kind) {
     case SKT_CONN_KEYED: on_keyed(x, s); break;
     case SKT_CONN_OPENED: on_opened(x, s); break;
@@ -405,10 +403,10 @@ void xfer_packet(struct skt_xfer *x, struct skt_span datagram, const struct skt_
 
 /* --- out --- */
 
-/* PING would keep a place for ever. Who waits for our own disk may. */
+/* PING would keep a place for ever, and so would what is said or sent again. Who waits for our own disk may. */
 skt_time xfer_idle_until(const struct skt_xfer *x, const struct session *s)
 {
-    return s->take && !s->closed && !s->desk.out ? s->moved + x->conf.idle : SKT_NEVER;
+    return s->take && !s->closed && !s->desk.out ? s->desk.moved + x->conf.idle : SKT_NEVER;
 }
 
 bool xfer_train(struct skt_xfer *x, struct session *s, struct skt_out *out)
@@ -419,8 +417,7 @@ bool xfer_train(struct skt_xfer *x, struct session *s, struct skt_out *out)
         return false;
     s->desk.now = x->now;
     if (x->now >= xfer_idle_until(x, s))
-        skt_desk_close(
-            &s->desk, SKT_XFER_SILENT, "nothing came for %u s but signs of life", (unsigned)(x->conf.idle / SKT_SEC));
+        skt_desk_close(&s->desk, SKT_XFER_SILENT, "nothing new came for %u s", (unsigned)(x->conf.idle / SKT_SEC));
     if (s->take && !s->closed)
         skt_take_pump(s->take);
     xfer_settle(x, s); /* time may have ended it, or declared something lost, which is then among the blocks */

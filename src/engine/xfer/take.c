@@ -40,6 +40,7 @@ void take_fail(struct skt_take *t, struct take_file *f, int why, const char *tex
     if (f->state == TAKE_DONE || f->state == TAKE_FAILED)
         return;
     f->state = TAKE_FAILED;
+    t->desk->moved = t->desk->now;
     f->why = why;
     f->text = text;
     f->here = say;
@@ -72,6 +73,7 @@ static void on_offer(struct skt_take *t, const struct skt_xfer_message *m)
         return;
     }
     t->offered = true;
+    t->desk->moved = t->desk->now;
     t->desk->stats.files = m->files;
     t->desk->stats.bytes = m->bytes;
     if (m->files != UINT64_MAX && m->files > t->conf.max_files)
@@ -143,6 +145,7 @@ static void on_entry(struct skt_take *t, const struct skt_xfer_message *m)
     }
     t->names += skt_len(f->meta.path) + skt_len(f->meta.target);
     t->ring[t->count++ % TAKE_RING] = f;
+    t->desk->moved = t->desk->now;
     t->offered_bytes += f->meta.size < TAKE_BYTES ? f->meta.size : 0;
     if (f->meta.size >= TAKE_BYTES || (t->conf.max_bytes && t->offered_bytes > t->conf.max_bytes)) {
         t->offered_bytes -= f->meta.size < TAKE_BYTES ? f->meta.size : 0;
@@ -157,6 +160,7 @@ static void on_end(struct skt_take *t, const struct skt_xfer_message *m)
         return;
     }
     t->all = true;
+    t->desk->moved = t->desk->now;
 }
 
 static void on_skip(struct skt_take *t, const struct skt_xfer_message *m)

@@ -265,6 +265,7 @@ static void check_value(struct skt_take *t, struct take_file *f, uint64_t group,
     memcpy(cell->value, value, SKT_HASH);
     cell->known = true;
     f->valued++;
+    t->desk->moved = t->desk->now;
     if (!f->meta.size) { /* there is nothing to be read */
         t->compares++;
         take_compared(t, f, &(struct skt_job){ .file = f->number }, 0);
@@ -282,6 +283,8 @@ static void one_value(struct skt_take *t, struct take_file *f, uint64_t group, c
     if (cell && cell->known && memcmp(cell->value, value, SKT_HASH) != 0) {
         skt_desk_broken(t->desk, "HASHES twice with other values");
     } else if (cell && cell->group) {
+        if (!cell->known)
+            t->desk->moved = t->desk->now;
         memcpy(cell->value, value, SKT_HASH);
         cell->known = true;
         group_try(t, f, cell->group, cell);
@@ -329,6 +332,8 @@ void take_zeros(struct skt_take *t, const struct skt_xfer_message *m)
         } else if (!g && ++f->repeats > f->groups + TAKE_REPEATS) {
             skt_desk_broken(t->desk, "ZEROS of what is stored, again and again");
         } else if (g && !g->right) {
+            if (!g->zeros)
+                t->desk->moved = t->desk->now;
             g->zeros = true;
             group_try(t, f, g, cell);
         }
@@ -352,6 +357,8 @@ static void put_block(struct skt_take *t, struct take_group *g, uint32_t from, s
     else if (fresh && bytes.p != g->bytes + from) /* else it is in its place */
         memcpy(g->bytes + from, bytes.p, skt_len(bytes));
     g->n_got += (uint32_t)fresh;
+    if (fresh)
+        t->desk->moved = t->desk->now;
 }
 
 void skt_take_block(struct skt_take *t, uint32_t file, uint64_t offset, struct skt_span bytes)

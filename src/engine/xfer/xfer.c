@@ -272,7 +272,7 @@ void skt_xfer_answer(struct skt_xfer *x, uint32_t job, int64_t result)
         return;
     s = x->sessions[what.session]; /* is there: jobs hold it */
     s->desk.out--;
-    s->moved = x->now;
+    s->desk.moved = x->now;
     if (s->take)
         skt_take_answer(s->take, &what, result);
     else
