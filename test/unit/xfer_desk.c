@@ -81,33 +81,60 @@ static void jobs_have_a_limit_and_let_go_of_their_buffers(void **state)
 static void cells_are_made_where_something_is_known(void **state)
 {
     struct skt_cells cells = { .n = 1000 };
-    size_t held = 0, before;
+    struct skt_pool pool = { 0 };
+    struct skt_held held = { .pool = &pool };
+    uint64_t before;
     struct skt_cell *cell;
 
     assert_null(skt_cell(&cells, 999));
     cell = skt_cell_make(&cells, 999, &held);
     assert_true(cell && cell == skt_cell(&cells, 999) && cell == skt_cell_make(&cells, 999, &held));
     assert_null(skt_cell(&cells, 0));
-    before = held;
+    before = held.own;
     assert_non_null(skt_cell_make(&cells, 0, &held));
-    assert_int_equal(held - before, SKT_CELLS * sizeof *cell);
+    assert_int_equal(held.own - before, SKT_CELLS * sizeof *cell);
     skt_cells_drop(&cells, 3, &held); /* the chunk that 0 is in */
     assert_null(skt_cell(&cells, 0));
-    assert_int_equal(held, before);
+    assert_int_equal(held.own, before);
     skt_cells_done(&cells, &held);
-    assert_int_equal(held, 0);
+    assert_true(held.own == 0 && pool.held == 0);
 }
 
 static void a_huge_file_has_no_table_until_it_is_reached(void **state)
 {
     struct skt_cells cells = { .n = (uint64_t)1 << 44 };
-    size_t held = 0;
+    struct skt_pool pool = { 0 };
+    struct skt_held held = { .pool = &pool };
 
     assert_non_null(skt_cell_make(&cells, 0, &held));
-    assert_true(held < 8192);
+    assert_true(held.own < 8192);
     assert_null(skt_cell_make(&cells, ((uint64_t)1 << 44) - 1, &held)); /* more than a session may hold */
     skt_cells_done(&cells, &held);
-    assert_int_equal(held, 0);
+    assert_true(held.own == 0 && pool.held == 0);
+}
+
+/* One session after the other holds what it may; then each new one still has its own share, and no more. */
+static void all_sessions_together_hold_no_more_than_they_may(void **state)
+{
+    enum { N = 8 };
+    struct skt_pool pool = { 0 };
+    struct skt_cells cells[N];
+    struct skt_held held[N];
+
+    for (int i = 0; i < N; i++) {
+        cells[i] = (struct skt_cells){ .n = (uint64_t)1 << 44 };
+        held[i] = (struct skt_held){ .pool = &pool };
+        for (uint64_t group = 0; skt_cell_make(&cells[i], group, &held[i]); group += SKT_CELLS)
+            ;
+        assert_true(held[i].own <= SKT_CELLS_MAX && held[i].own > SKT_CELLS_EACH / 2);
+        assert_true(pool.held <= SKT_POOL_HELD + (uint64_t)i * SKT_CELLS_EACH);
+    }
+    assert_true(held[0].own > SKT_CELLS_MAX / 2 && held[N - 1].own <= SKT_CELLS_EACH);
+    skt_cells_done(&cells[0], &held[0]); /* room for another */
+    assert_non_null(skt_cell_make(&cells[N - 1], cells[N - 1].n_chunks * (uint64_t)SKT_CELLS, &held[N - 1]));
+    for (int i = 1; i < N; i++)
+        skt_cells_done(&cells[i], &held[i]);
+    assert_int_equal(pool.held, 0);
 }
 
 static void the_first_reason_to_close_counts(void **state)
@@ -122,4 +149,5 @@ static void the_first_reason_to_close_counts(void **state)
 
 RUN(T(buffers_are_used_again), T(what_is_kept_has_a_limit), T(a_job_is_answered_once),
     T(jobs_have_a_limit_and_let_go_of_their_buffers), T(cells_are_made_where_something_is_known),
-    T(a_huge_file_has_no_table_until_it_is_reached), T(the_first_reason_to_close_counts))
+    T(a_huge_file_has_no_table_until_it_is_reached), T(all_sessions_together_hold_no_more_than_they_may),
+    T(the_first_reason_to_close_counts))

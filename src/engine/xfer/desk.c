@@ -130,8 +130,26 @@ struct skt_cell *skt_cell(const struct skt_cells *cells, uint64_t group)
     return chunk < cells->n_chunks && cells->chunks[chunk] ? &cells->chunks[chunk][group % SKT_CELLS] : NULL;
 }
 
+static bool may_hold(const struct skt_held *held, uint64_t more)
+{
+    return held->own + more <= SKT_CELLS_MAX &&
+           (held->own + more <= SKT_CELLS_EACH || held->pool->held + more <= SKT_POOL_HELD);
+}
+
+static void hold(struct skt_held *held, uint64_t more)
+{
+    held->own += more;
+    held->pool->held += more;
+}
+
+static void let_go(struct skt_held *held, uint64_t less)
+{
+    held->own -= less;
+    held->pool->held -= less;
+}
+
 /* The table reaches as far as was asked so far: a file of which the peer only says that it is huge costs nothing. */
-static bool reach(struct skt_cells *cells, uint64_t chunk, size_t *held)
+static bool reach(struct skt_cells *cells, uint64_t chunk, struct skt_held *held)
 {
     uint64_t all = (cells->n - 1) / SKT_CELLS + 1, n = cells->n_chunks ? cells->n_chunks : 1;
     struct skt_cell **chunks;
@@ -141,50 +159,50 @@ static bool reach(struct skt_cells *cells, uint64_t chunk, size_t *held)
     n = n < all ? n : all;
     if (n <= cells->n_chunks)
         return true;
-    if (n >= UINT32_MAX || *held + n * sizeof *chunks > SKT_CELLS_MAX)
+    if (n >= UINT32_MAX || !may_hold(held, n * sizeof *chunks))
         return false;
     chunks = realloc(cells->chunks, n * sizeof(struct skt_cell *));
     if (!chunks)
         return false;
     memset(chunks + cells->n_chunks, 0, (n - cells->n_chunks) * sizeof(struct skt_cell *));
-    *held += (n - cells->n_chunks) * sizeof(struct skt_cell *);
+    hold(held, (n - cells->n_chunks) * sizeof(struct skt_cell *));
     cells->chunks = chunks;
     cells->n_chunks = (uint32_t)n;
     return true;
 }
 
-struct skt_cell *skt_cell_make(struct skt_cells *cells, uint64_t group, size_t *held)
+struct skt_cell *skt_cell_make(struct skt_cells *cells, uint64_t group, struct skt_held *held)
 {
     uint64_t chunk = group / SKT_CELLS;
     struct skt_cell *cell = skt_cell(cells, group);
 
     if (cell)
         return cell;
-    if (!reach(cells, chunk, held) || *held > SKT_CELLS_MAX)
+    if (!reach(cells, chunk, held) || !may_hold(held, cells_in(cells, chunk) * sizeof *cell))
         return NULL;
     cells->chunks[chunk] = calloc(cells_in(cells, chunk), sizeof *cell);
     if (!cells->chunks[chunk])
         return NULL;
-    *held += cells_in(cells, chunk) * sizeof *cell;
+    hold(held, cells_in(cells, chunk) * sizeof *cell);
     return &cells->chunks[chunk][group % SKT_CELLS];
 }
 
-void skt_cells_drop(struct skt_cells *cells, uint64_t group, size_t *held)
+void skt_cells_drop(struct skt_cells *cells, uint64_t group, struct skt_held *held)
 {
     uint64_t chunk = group / SKT_CELLS;
 
     if (chunk >= cells->n_chunks || !cells->chunks[chunk])
         return;
-    *held -= cells_in(cells, chunk) * sizeof(struct skt_cell);
+    let_go(held, cells_in(cells, chunk) * sizeof(struct skt_cell));
     free(cells->chunks[chunk]);
     cells->chunks[chunk] = NULL;
 }
 
-void skt_cells_done(struct skt_cells *cells, size_t *held)
+void skt_cells_done(struct skt_cells *cells, struct skt_held *held)
 {
     for (uint32_t i = 0; i < cells->n_chunks; i++)
         skt_cells_drop(cells, (uint64_t)i * SKT_CELLS, held);
-    *held -= cells->n_chunks * sizeof(struct skt_cell *);
+    let_go(held, cells->n_chunks * sizeof(struct skt_cell *));
     free(cells->chunks);
     cells->chunks = NULL;
     cells->n_chunks = 0;
@@ -208,6 +226,14 @@ void skt_desk_close(struct skt_desk *desk, uint16_t code, const char *fmt, ...)
 void skt_desk_broken(struct skt_desk *desk, const char *what) { skt_desk_close(desk, SKT_XFER_BROKEN, "%s", what); }
 
 void skt_desk_no_memory(struct skt_desk *desk) { skt_desk_close(desk, SKT_XFER_NO_MEMORY, "out of memory"); }
+
+void skt_desk_no_cell(struct skt_desk *desk)
+{
+    if (may_hold(&desk->cells, SKT_CELLS * sizeof(struct skt_cell)))
+        skt_desk_no_memory(desk);
+    else
+        skt_desk_close(desk, SKT_XFER_NO_MEMORY, "too much is known of files that are not whole");
+}
 
 void skt_desk_say(struct skt_desk *desk, const struct skt_xfer_message *message)
 {

@@ -9,8 +9,9 @@
 
 enum {
     SKT_POOL_CLASSES = 9,
-    SKT_POOL_KEEP = 32 << 20,  /* bytes kept */
-    SKT_POOL_ASKED = 512 << 20 /* that all receiving sessions have asked for and not stored, but for one group each */
+    SKT_POOL_KEEP = 32 << 20,   /* bytes kept */
+    SKT_POOL_ASKED = 512 << 20, /* that all receiving sessions have asked for and not stored, but for one group each */
+    SKT_POOL_HELD = 256 << 20   /* of cells that all sessions hold, but for SKT_CELLS_EACH of each */
 };
 struct skt_pool {
     struct skt_pool_free {
@@ -18,6 +19,8 @@ struct skt_pool {
     } * free[SKT_POOL_CLASSES];
     size_t kept;
     uint64_t asked; /* bytes that all receiving sessions have asked for and not stored */
+    uint64_t held;  /* bytes of the cells of all sessions */
+    uint64_t paths; /* that all receiving sessions remember */
 };
 size_t skt_pool_size(size_t len);                         /* bytes of the buffer that has room for len; <= 1 MiB */
 uint8_t *skt_pool_get(struct skt_pool *pool, size_t len); /* NULL: no memory */
@@ -56,7 +59,15 @@ struct skt_cell {
     bool stored; /* receiving: it is in its place */
     bool said;   /* sending: the value is */
 };
-enum { SKT_CELLS = 64, SKT_CELLS_MAX = 128 << 20 /* bytes of all cells of a session */ };
+enum {
+    SKT_CELLS = 64,
+    SKT_CELLS_MAX = 128 << 20, /* bytes of all cells of a session */
+    SKT_CELLS_EACH = 4 << 20   /* of them those that others cannot use up */
+};
+struct skt_held {
+    uint64_t own; /* bytes of the cells of a session */
+    struct skt_pool *pool;
+};
 struct skt_cells {
     struct skt_cell **chunks; /* SKT_CELLS each, the last fewer */
     uint32_t n_chunks;
@@ -64,9 +75,9 @@ struct skt_cells {
 };
 struct skt_cell *skt_cell(const struct skt_cells *cells, uint64_t group); /* NULL: not made, or dropped */
 struct skt_cell *skt_cell_make(
-    struct skt_cells *cells, uint64_t group, size_t *held);                 /* NULL: no memory, or too much held */
-void skt_cells_drop(struct skt_cells *cells, uint64_t group, size_t *held); /* the chunk that has this group */
-void skt_cells_done(struct skt_cells *cells, size_t *held);
+    struct skt_cells *cells, uint64_t group, struct skt_held *held); /* NULL: no memory, or too much held */
+void skt_cells_drop(struct skt_cells *cells, uint64_t group, struct skt_held *held); /* the chunk that has this group */
+void skt_cells_done(struct skt_cells *cells, struct skt_held *held);
 
 /* --- the desk --- */
 
@@ -82,7 +93,7 @@ struct skt_desk {
     bool closing;   /* the session is to be closed with code and text */
     uint16_t code;
     char text[128];
-    size_t cells;      /* bytes held by cells */
+    struct skt_held cells;
     uint32_t failures; /* files that were skipped or refused */
     int first_why;     /* of the first of them */
     struct skt_xfer_stats stats;
@@ -98,6 +109,7 @@ void skt_desk_close(struct skt_desk *desk, uint16_t code, const char *fmt, ...) 
 /* The two that are most common. */
 void skt_desk_broken(struct skt_desk *desk, const char *what); /* the other end broke the protocol */
 void skt_desk_no_memory(struct skt_desk *desk);
+void skt_desk_no_cell(struct skt_desk *desk); /* the same, or what may be held */
 void skt_desk_say(
     struct skt_desk *desk, const struct skt_xfer_message *message); /* who asked for room before; else it ends */
 /* A question for the verb: fills session, job and file of the event. False: no memory; the session ends. */

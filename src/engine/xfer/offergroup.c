@@ -173,7 +173,7 @@ static bool take_value(struct skt_offer *o, struct offer_file *f, uint64_t group
     struct skt_cell *cell = skt_cell_make(&f->cells, group, &o->desk->cells);
 
     if (!cell) {
-        skt_desk_no_memory(o->desk);
+        skt_desk_no_cell(o->desk);
         return false;
     }
     if (cell->known) {

@@ -207,7 +207,9 @@ static struct session *session_new(struct skt_xfer *x, uint32_t slot)
     struct session *s = calloc(1, sizeof *s);
 
     if (s)
-        s->desk = (struct skt_desk){ .jobs = &x->jobs, .pool = &x->pool, .session = slot, .now = x->now };
+        s->desk = (struct skt_desk){
+            .jobs = &x->jobs, .pool = &x->pool, .cells.pool = &x->pool, .session = slot, .now = x->now
+        };
     return s;
 }
 

@@ -501,6 +501,7 @@ void skt_take_free(struct skt_take *t)
         f->jobs = 0; /* nobody will answer */
         file_free(t, f);
     }
+    t->desk->pool->paths -= t->paths.n;
     skt_map_done(&t->paths);
     take_spare_done(t);
     free(t->ring);

@@ -113,13 +113,15 @@ static bool begin_group(struct skt_take *t, struct take_file *f)
     if (t->asked && (t->asked + len > t->ahead || t->desk->pool->asked + len > SKT_POOL_ASKED))
         return false;
     cell = skt_cell_make(&f->cells, f->ask, &t->desk->cells);
-    if (cell)
-        cell->group = group_new(t, f, f->ask);
-    if (!cell || !cell->group) {
-        skt_desk_no_memory(t->desk);
+    if (!cell) {
+        if (!t->asked) /* else what is stored meanwhile may make room */
+            skt_desk_no_cell(t->desk);
         return false;
     }
-    return true;
+    cell->group = group_new(t, f, f->ask);
+    if (!cell->group)
+        skt_desk_no_memory(t->desk);
+    return cell->group;
 }
 
 static bool is_stored(const struct take_file *f, uint64_t group)
@@ -259,7 +261,7 @@ static void check_value(struct skt_take *t, struct take_file *f, uint64_t group,
     }
     cell = skt_cell_make(&f->cells, group, &t->desk->cells);
     if (!cell) {
-        skt_desk_no_memory(t->desk);
+        skt_desk_no_cell(t->desk);
         return;
     }
     memcpy(cell->value, value, SKT_HASH);

@@ -20,9 +20,10 @@ enum {
     TAKE_SPARE_PIECES = 64, /* a group that had room for more is not kept as a spare one */
     TAKE_REPEATS =
         4096, /* groups of a file, besides as many as it has, of which ZEROS may be said though they are stored */
-    TAKE_PATHS = 1 << 24, /* that are remembered */
-    TAKE_LEAST = 8 << 20, /* bytes that are asked for ahead of the slowest disk */
-    TAKE_SAY = 1024       /* room in the control stream for any message of ours */
+    TAKE_PATHS = 1 << 24,      /* that are remembered by all sessions, but for TAKE_PATHS_EACH of each */
+    TAKE_PATHS_EACH = 1 << 16, /* and by one at most as many as by all */
+    TAKE_LEAST = 8 << 20,      /* bytes that are asked for ahead of the slowest disk */
+    TAKE_SAY = 1024            /* room in the control stream for any message of ours */
 };
 #define TAKE_BYTES  ((uint64_t)1 << 48) /* of one file */
 #define TAKE_BEHIND (100 * SKT_MS)      /* and a round trip: so long a group may wait for the disk */

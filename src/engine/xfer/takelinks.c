@@ -16,13 +16,26 @@ static bool may_be_linked(const struct take_file *f)
     return f->meta.kind == SKT_XFER_FILE || f->meta.kind == SKT_XFER_HARDLINK;
 }
 
+/* 0, or it cannot: as many as may be are remembered, by this session or by all. */
+static int remember(struct skt_take *t, uint64_t key, uint32_t why)
+{
+    uint32_t before = t->paths.n;
+    int r;
+
+    if (before >= TAKE_PATHS_EACH && t->desk->pool->paths >= TAKE_PATHS)
+        return -ENOSPC;
+    r = skt_map_put(&t->paths, key, why);
+    t->desk->pool->paths += t->paths.n - before;
+    return r;
+}
+
 void take_links_settled(struct skt_take *t, const struct take_file *f)
 {
     uint64_t key = key_of(t, f->meta.path);
 
     if (f->state == TAKE_DONE && !may_be_linked(f))
-        (void)skt_map_del(&t->paths, key); /* nearly always it was not there */
-    else if (skt_map_put(&t->paths, key, f->state == TAKE_DONE ? 0 : (uint32_t)-f->why))
+        t->desk->pool->paths -= skt_map_del(&t->paths, key); /* nearly always it was not there */
+    else if (remember(t, key, f->state == TAKE_DONE ? 0 : (uint32_t)-f->why))
         t->paths_more = true; /* from now on no link is made: it could be to one that failed meanwhile */
 }
 

@@ -383,7 +383,7 @@ static int init(struct skt_xfer *x)
         x->sessions[0] = calloc(1, sizeof *x->sessions[0]);
         if (!x->sessions[0])
             return -ENOMEM;
-        x->sessions[0]->desk = (struct skt_desk){ .jobs = &x->jobs, .pool = &x->pool };
+        x->sessions[0]->desk = (struct skt_desk){ .jobs = &x->jobs, .pool = &x->pool, .cells.pool = &x->pool };
     }
     xfer_draw(x, "gate", chance, sizeof chance);
     skt_gate_init(&x->gate, x->conf.crypt, x->conf.pair ? SKT_XFER_PAIR : SKT_XFER_KEY, chance);
