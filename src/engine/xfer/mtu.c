@@ -9,6 +9,7 @@ enum {
 };
 #define RAISE_TIMER (600 * SKT_SEC) /* RFC 8899, 5.1.1 */
 #define HOLE_TIMER  (60 * SKT_SEC)
+#define HOLE_LEAST  (100 * SKT_MS) /* a socket that overflows loses a train in a moment */
 
 /* Ethernet with tunnels or PPPoE, Ethernet over IPv6 and IPv4, FDDI's heirs, jumbo frames over IPv6 and IPv4. */
 static const uint32_t sizes[] = { 1400, 1452, 1472, 4052, 8952, SKT_MTU_JUMBO };
@@ -88,7 +89,7 @@ void skt_mtu_probed(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t
  * something else: later large ones arrive, or none at all do. */
 static bool black_hole(struct skt_mtu *mtu, skt_time now)
 {
-    if (mtu->vanished < VANISHED || mtu->small <= mtu->gone)
+    if (mtu->vanished < VANISHED || now - mtu->since < HOLE_LEAST || mtu->small <= mtu->gone)
         return false;
     mtu->now = mtu->now > SKT_MTU_JUMBO ? SKT_MTU_JUMBO : SKT_XFER_MIN; /* larger ones may only be too much at once */
     mtu->vanished = mtu->tries = 0;
@@ -114,6 +115,8 @@ bool skt_mtu_lost(struct skt_mtu *mtu, skt_time now, uint64_t number, uint32_t s
 {
     if (size <= SKT_XFER_MIN || size > mtu->now || number < mtu->large)
         return false; /* no sign; or of a size that is not sent any more */
+    if (!mtu->vanished)
+        mtu->since = now;
     if (!mtu->vanished++ || number < mtu->gone)
         mtu->gone = number;
     return black_hole(mtu, now);

@@ -12,8 +12,9 @@ struct skt_mtu {
     uint32_t tries;     /* of the size that is next */
     uint32_t vanished;  /* large packets lost, sent after the last large one that arrived */
     uint64_t large, small,
-        gone;      /* numbers: the last large and the last small one that arrived, the first that vanished */
-    skt_time next; /* when to look for more; SKT_NEVER: never */
+        gone;       /* numbers: the last large and the last small one that arrived, the first that vanished */
+    skt_time since; /* the first that vanished was lost */
+    skt_time next;  /* when to look for more; SKT_NEVER: never */
 };
 
 void skt_mtu_init(struct skt_mtu *mtu, uint32_t most, skt_time now);
