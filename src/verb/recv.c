@@ -8,7 +8,6 @@
 #include "verb/xfer_both.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -321,18 +320,6 @@ static int not_made(struct receiver *v, int r)
     return skt_cli_fail_why(v->x.cli, SKT_PHASE_FILE, r, why);
 }
 
-/* Whether files can be made there is asked now: else the sender is the first to hear of it. */
-static int store_open(struct receiver *v)
-{
-    int r = skt_store_new(v->dir, &v->files, &v->store);
-
-    if (!r && faccessat(AT_FDCWD, v->dir, W_OK | X_OK, AT_EACCESS)) {
-        r = -errno;
-        skt_store_free(v->store);
-    }
-    return r;
-}
-
 static int receive(struct skt_cli *cli)
 {
     struct receiver v = { .x.cli = cli, .x.peer = "a sender", .files.keep_free = KEEP_FREE };
@@ -356,7 +343,7 @@ static int receive(struct skt_cli *cli)
 
     if (r)
         return r;
-    if ((r = store_open(&v)))
+    if ((r = skt_store_new(v.dir, &v.files, &v.store)))
         return not_made(&v, r);
     r = start(&v);
     skt_storethread_free(v.disk); /* before the buffers from which it writes */

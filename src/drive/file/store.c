@@ -270,7 +270,7 @@ static int open_dir(struct skt_store *store, const char *dir)
     if (mkdir(dir, 0777) && errno != EEXIST)
         return -errno;
     store->base.dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->base.dir < 0)
+    if (store->base.dir < 0 || faccessat(store->base.dir, ".", W_OK | X_OK, AT_EACCESS))
         return -errno;
     store->name_max = !fstatfs(store->base.dir, &fs) && fs.f_namelen >= 64 ? (size_t)fs.f_namelen : 64;
     return 0;

@@ -18,7 +18,7 @@ struct skt_store_conf {
     uint32_t max_files; /* begun and not finished, of all sessions; 0: 262,144 */
 };
 int skt_store_new(const char *dir, const struct skt_store_conf *conf,
-    struct skt_store **ret_store);            /* makes dir (not its parents); -errno */
+    struct skt_store **ret_store);            /* makes dir (not its parents), in which files can be made; -errno */
 void skt_store_free(struct skt_store *store); /* as if all sessions were closed */
 SKT_CLEANUP(skt_store)
 /* Does what the event asks for: all kinds of a receiver that have a job, DROP, and CLOSED_SESSION (drops what it has left; of other events

@@ -154,7 +154,7 @@ bool skt_unseal_packet(struct skt_unseal *unseal, skt_time now, skt_time keep, u
     return skt_unseal_tail(unseal, now, keep, epoch, number, packet, ret_text, skt_room_of(NULL, 0));
 }
 
-static bool open(const struct skt_crypt *crypt, struct skt_aead *aead, uint64_t number, struct skt_span packet,
+static bool open_text(const struct skt_crypt *crypt, struct skt_aead *aead, uint64_t number, struct skt_span packet,
     uint8_t *text, struct skt_room tail)
 {
     if (skt_left(tail))
@@ -179,7 +179,7 @@ bool skt_unseal_tail(struct skt_unseal *unseal, skt_time now, skt_time keep, uin
         aead = next_key(unseal);
     else if (ahead == 0xff)
         aead = unseal->old;
-    if (!aead || !open(crypt, aead, number, packet, ret_text, tail))
+    if (!aead || !open_text(crypt, aead, number, packet, ret_text, tail))
         return false;
     if (ahead == 1)
         moved_on(unseal, now + keep);
