@@ -66,7 +66,7 @@ enum skt_xfer_event_kind {
                     * directories again when all before them is settled */
     SKT_XFER_WRITE,  /* job: data to file at offset; data of no address: that many zeros (room in `len`). 0 or -errno */
     SKT_XFER_FINISH, /* job: FILE: it is whole: set mode and time, give it its name. 0 or -errno */
-    SKT_XFER_SYNC,   /* job: everything of this session must be on the disk now. 0 or -errno */
+    SKT_XFER_SYNC,   /* job: everything of this session must be on the disk now; only if it is anything. 0 or -errno */
     SKT_XFER_DROP,   /* no job: file will not be finished: close, keep what resumes */
     SKT_XFER_SECRET_SPENT, /* a wrong guess (text: how many so far): skt_xfer_secret() */
 };

@@ -324,6 +324,7 @@ static void a_file_that_failed_does_not_hide_that_all_did(void **state)
     for (int no_sync = 0; no_sync < 2; no_sync++) {
         begin(plain, plain);
         verb_make(&w.tree[1], SKT_XFER_FILE, "bad", "", 1000, 2, false);
+        verb_make(&w.tree[1], SKT_XFER_DIR, "good", "", 0, 3, false);
         w.verb[1].faults.bad_read = 1;
         w.verb[0].faults.no_sync = no_sync;
         run();

@@ -242,12 +242,26 @@ static void another_sum_is_no_success(void **state)
     closes_with(8, "the sums of sender and receiver differ");
 }
 
+static void who_has_stored_nothing_costs_no_sync(void **state)
+{
+    for (int stores = 0; stores < 2; stores++) {
+        begin_receiver(plain);
+        w.verb.faults.refuse = !stores;
+        w.verb.faults.no_sync = true;
+        say_a_directory();
+        run(50 * SKT_MS);
+        assert_int_equal(w.closed, stores); /* the disk did not take it */
+        assert_int_equal(heard(SKT_XFER_DONE) != NULL, !stores);
+        end();
+    }
+}
+
 /* A verb that takes its time: the session is told to be closed when its last job is answered, and not before. */
 static void a_job_may_be_answered_after_the_end(void **state)
 {
     begin_receiver(plain);
+    say_a_directory();
     w.verb.faults.late = true;
-    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END });
     run(50 * SKT_MS);
     assert_int_equal(w.verb.n_jobs, 1); /* SYNC */
     skt_conn_close(w.peer, w.now, SKT_XFER_STOPPED, "enough");
@@ -368,7 +382,7 @@ static void who_waits_for_our_disk_keeps_his_place(void **state)
 {
     begin_receiver((struct skt_xfer_conf){ .idle = 60 * SKT_SEC });
     w.verb.faults.late = true;
-    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END });
+    say_a_directory();
     run(200 * SKT_SEC);
     assert_false(w.closed);
     verb_answer_one(&w.verb, 0);
@@ -546,4 +560,5 @@ RUN(T(who_stood_still_reads_first_what_came_meanwhile), T(a_word_that_nobody_lis
     T(a_file_that_changes_while_it_is_read_is_skipped), T(the_last_value_waits_for_last),
     T(what_is_stored_is_told_after_the_end), T(zeros_are_not_heard_for_ever), T(a_link_is_to_what_was_sent),
     T(who_only_lives_does_not_keep_his_place), T(who_repeats_himself_does_not_keep_his_place),
-    T(who_waits_for_our_disk_keeps_his_place), T(who_comes_when_it_is_shut_is_told))
+    T(who_waits_for_our_disk_keeps_his_place), T(who_has_stored_nothing_costs_no_sync),
+    T(who_comes_when_it_is_shut_is_told))

@@ -178,3 +178,12 @@ static inline void say_entry(uint32_t file, const char *path, uint64_t size)
 
     say(&m);
 }
+
+/* All that is sent is a directory: something to be stored. */
+static inline void say_a_directory(void)
+{
+    struct skt_xfer_message m = entry(0, SKT_XFER_DIR, "dir", "", 0);
+
+    say(&m);
+    say(&(struct skt_xfer_message){ .kind = SKT_XFER_END, .file = 1 });
+}

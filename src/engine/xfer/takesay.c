@@ -86,7 +86,7 @@ skt_time skt_take_wake(const struct skt_take *t)
 
     if (t->ended || t->done)
         return SKT_NEVER;
-    if (!skt_list_empty(&t->saying) && take_has_room(t))
+    if ((!skt_list_empty(&t->saying) || t->synced) && take_has_room(t))
         return t->desk->now;
     if (f && at <= t->desk->now) /* the verb has not asked for it yet: no reason to spin */
         at = t->desk->now + TAKE_AGAIN;
