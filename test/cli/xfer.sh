@@ -117,8 +117,8 @@ is "$(ask out 'done["sum"]')" "$(ask all.out 'done["sum"]')"
 # the last line for people counts the same things, by their kinds
 kinds=$(ask out '"%d files, %d directories, %d links, " % tuple(sum(o["kind"] in k for o in of("file"))
     for k in [("file",), ("directory",), ("symlink", "hardlink")])')
-says "^$kinds[0-9.]+.iB, stored and verified in [0-9.]+ m?s" err
-says "^$kinds[0-9.]+.iB from 127\\.0\\.0\\.1:[0-9]+, stored and verified" all.err
+says "^${kinds}[0-9.]+.iB, stored and verified in [0-9.]+ m?s" err
+says "^${kinds}[0-9.]+.iB from 127\\.0\\.0\\.1:[0-9]+, stored and verified" all.err
 is "['127.0.0.1:$port']" "$(ask all.out 'of("listening")[0]["addresses"]')"
 is "127.0.0.1:$port" "$(ask out 'of("session")[0]["peer"]')"
 says '^127\.0\.0\.1:[0-9]+$' /dev/stdin <<END
@@ -281,6 +281,7 @@ nobody=
 [ "$(id -u)" != 0 ] || nobody='setpriv --reuid 65534 --regid 65534 --clear-groups'
 chmod a+rx .
 if $nobody test -x "$SOCKIT"; then
+    # shellcheck disable=SC2086 # words
     exits 9 timeout 10 $nobody "$SOCKIT" recv sealed
     says 'sealed: Permission denied' err
 fi
@@ -366,6 +367,7 @@ if [ "$(id -u)" != 0 ] || $nobody test -x "$SOCKIT"; then # who may read everyth
     chmod 000 pipes/closed pipes/open/not_readable
     chmod a+r key
     receiver pipes in_pipes
+    # shellcheck disable=SC2086 # words
     exits 8 timeout 60 $nobody "$SOCKIT" send --key-file key --json pipes "$to"
     is 27 "$(ask out 'len(of("failed"))')"
     says 'and 7 more failed' err
@@ -382,6 +384,7 @@ if [ -n "$nobody" ] && $nobody test -x "$SOCKIT"; then
     free_port
     to=127.0.0.1:$port
     chmod a+r key
+    # shellcheck disable=SC2086 # words
     spawn sealed $nobody "$SOCKIT" recv --listen "$to" --key-file key in_sealed
     receiver=$pid
     wait_for 'at the other end type: ' sealed.err
