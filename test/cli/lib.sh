@@ -161,3 +161,29 @@ says() {
 silent() {
     [ ! -s "$1" ] || fail "$1 ought to be empty: $(head -c 2000 "$1")"
 }
+
+# ---- failing system calls: a case is a line of the file all, words to be run; each that was run counts itself in cases ----
+torture_begin() {
+    export SOCKIT_SANDBOX=off # it would forbid what it does not know, and is a test of its own
+    strace -o trace -e inject=getppid:error=EIO true 2>/dev/null || skip "strace may not trace here"
+    printf '%s' "${ASAN_OPTIONS:-}" | grep -q . || export ASAN_OPTIONS=detect_leaks=0 # not under ptrace
+    deadline=$(($(date +%s) + ${TORTURE_SECONDS:-20}))
+    cases=0
+}
+time_is_up() { [ "$(date +%s)" -ge "$deadline" ]; }
+
+# torture_all [CASE]: that one, else as many as the time allows.
+torture_all() {
+    if [ $# -gt 0 ]; then
+        echo "$1" >todo
+    else
+        shuf --random-source="${TORTURE_RANDOM:-all}" all >todo # the same order each time, unless /dev/urandom is asked for
+    fi
+    while read -r one <&3; do
+        time_is_up && break
+        # shellcheck disable=SC2086 # words
+        $one
+    done 3<todo
+    echo "$cases of $(wc -l <all) cases"
+    [ $# -gt 0 ] || [ "$cases" -gt 3 ] || fail "too slow"
+}

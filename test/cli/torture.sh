@@ -3,12 +3,7 @@
 # stderr and by its exit status. strace tampers with the calls.
 . "${0%/*}/lib.sh"
 need strace python3
-export SOCKIT_SANDBOX=off # it would forbid what it does not know, and is a test of its own
-strace -o trace -e inject=getppid:error=EIO true 2>/dev/null || skip "strace may not trace here"
-printf '%s' "${ASAN_OPTIONS:-}" | grep -q . || export ASAN_OPTIONS=detect_leaks=0 # not under ptrace
-
-deadline=$(($(date +%s) + ${TORTURE_SECONDS:-20}))
-cases=0
+torture_begin
 
 head -c 300000 /dev/urandom >data
 
@@ -69,8 +64,6 @@ no_signal() {
     esac
     ! grep -Eq 'AddressSanitizer|runtime error|Assertion' err || fail "$1: $(tail -n 30 err)"
 }
-
-time_is_up() { [ "$(date +%s)" -ge $deadline ]; }
 
 # client CALL ERROR N: connect sends the data to the echo; it says 0 only if all came back.
 client() {
@@ -191,15 +184,4 @@ $connecting" --to "127.0.0.1:$echo_port"
 } >all
 
 # torture.sh 'server accept4 EMFILE 1 --echo' runs that one, else as many as the time allows.
-if [ $# -gt 0 ]; then
-    echo "$1" >todo
-else
-    shuf --random-source="${TORTURE_RANDOM:-all}" all >todo # the same order each time, unless /dev/urandom is asked for
-fi
-while read -r one <&3; do
-    time_is_up && break
-    # shellcheck disable=SC2086 # words
-    $one
-done 3<todo
-echo "$cases of $(wc -l <all) cases"
-[ $# -gt 0 ] || [ $cases -gt 3 ] || fail "too slow"
+torture_all "$@"

@@ -4,13 +4,7 @@
 # commands, when nothing fails any more, bring the rest. strace tampers with the calls.
 . "${0%/*}/lib.sh"
 need strace python3
-export SOCKIT_SANDBOX=off # it would forbid what it does not know, and is a test of its own
-strace -o trace -e inject=getppid:error=EIO true 2>/dev/null || skip "strace may not trace here"
-printf '%s' "${ASAN_OPTIONS:-}" | grep -q . || export ASAN_OPTIONS=detect_leaks=0 # not under ptrace
-
-deadline=$(($(date +%s) + ${TORTURE_SECONDS:-20}))
-cases=0
-time_is_up() { [ "$(date +%s)" -ge $deadline ]; }
+torture_begin
 
 # ---- the tree, and what of it arrived ----
 echo 'a secret that both ends know' >key
@@ -184,15 +178,4 @@ each() {
 } >all
 
 # xfer_torture.sh 'torture recv syncfs EIO 1' runs that one, else as many as the time allows.
-if [ $# -gt 0 ]; then
-    echo "$1" >todo
-else
-    shuf --random-source="${TORTURE_RANDOM:-all}" all >todo # the same order each time, unless /dev/urandom is asked for
-fi
-while read -r one <&3; do
-    time_is_up && break
-    # shellcheck disable=SC2086 # words
-    $one
-done 3<todo
-echo "$cases of $(wc -l <all) cases"
-[ $# -gt 0 ] || [ $cases -gt 3 ] || fail "too slow"
+torture_all "$@"
